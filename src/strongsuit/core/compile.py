@@ -1,0 +1,114 @@
+"""The only jit: doors into compiled code, their trace counts, the compile cache and the platform's choices.
+
+Nothing here loads or configures JAX on import.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from strongsuit.core.arrays import register_pytrees
+
+log = logging.getLogger(__name__)
+
+_traces: Counter[str] = Counter()
+_compiling = {"seconds": 0.0, "listening": False}
+
+
+def door(fn: Callable, *, static: tuple[int, ...] = (), name: str | None = None) -> Callable:
+    """`fn` compiled once for every new combination of shapes and static (hashable) arguments.
+
+    Each tracing is counted under `name`; see `trace_counts`. JAX is loaded at the first call.
+    """
+    label = name or fn.__name__
+
+    @functools.wraps(fn)
+    def counted(*arguments):
+        _traces[label] += 1
+        return fn(*arguments)
+
+    @functools.cache
+    def compiled():
+        return load_jax().jit(counted, static_argnums=static)
+
+    @functools.wraps(fn)
+    def enter(*arguments):
+        return compiled()(*arguments)
+
+    return enter
+
+
+def load_jax() -> Any:
+    """The module jax, with our pytrees registered and compile times listened to."""
+    import jax
+
+    register_pytrees()
+    if not _compiling["listening"]:
+        _compiling["listening"] = True
+        jax.monitoring.register_event_duration_secs_listener(_hear)
+    return jax
+
+
+def _hear(event: str, seconds: float, **_: Any) -> None:
+    """Adds up the stages of compilation that JAX reports: tracing, lowering, compiling."""
+    if event.startswith("/jax/core/compile/"):
+        _compiling["seconds"] += seconds
+
+
+def trace_counts() -> dict[str, int]:
+    """How often each door was traced in this process: equal before and after means nothing was compiled."""
+    return dict(_traces)
+
+
+def compile_seconds() -> float:
+    """Seconds spent on tracing, lowering and compiling in this process so far."""
+    return float(_compiling["seconds"])
+
+
+def over_members(fn: Callable) -> Callable:
+    """`fn` for one model turned into one for stacked models: one after another on a CPU, batched elsewhere.
+
+    On a CPU a batched matrix product of small matrices is no faster than a loop over them, often slower.
+    """
+    jax = load_jax()
+    if jax.default_backend() == "cpu":
+        return lambda *stacked: jax.lax.map(lambda one: fn(*one), stacked)
+    return jax.vmap(fn)
+
+
+def use_compile_cache(directory: str | os.PathLike | None = None) -> Path:
+    """The folder in which compiled programs now persist between processes; called by commands and tests.
+
+    Default: `$STRONGSUIT_CACHE`, else `~/.cache/strongsuit`, with `jax` below it.
+    """
+    base = directory or os.environ.get("STRONGSUIT_CACHE") or Path.home() / ".cache" / "strongsuit"
+    folder = Path(base) / "jax"
+    folder.mkdir(parents=True, exist_ok=True)
+    jax = load_jax()
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return folder
+
+
+def use_one_thread() -> bool:
+    """True if JAX will compute on one thread: asked for through XLA_FLAGS, so only before JAX is loaded.
+
+    One process a core beats many threads in one process on the small matrices of this package.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    wanted = ["--xla_cpu_multi_thread_eigen=false", "intra_op_parallelism_threads=1"]
+    if all(flag in flags for flag in wanted):
+        return True
+    if "jax" in sys.modules:
+        log.warning("JAX is loaded already; its threads stay as they are")
+        return False
+    os.environ["XLA_FLAGS"] = " ".join([flags, *wanted]).strip()
+    return True

@@ -1,0 +1,209 @@
+"""The Learner contract and the one primitive that carries every fit: m models at once, a row of weights each.
+
+Only this file looks at `traceable`: such learners are padded to row buckets and compiled, the others are looped
+over on the host, and a process that uses only these never loads JAX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from strongsuit.core.arrays import bucket, chunks, pad_rows, pytree
+from strongsuit.core.compile import door, over_members
+from strongsuit.core.keys import Key, key_for
+
+PREDICT_ROWS = 16384  # rows a compiled prediction takes at once; bounds memory to about 16384 x width floats
+SMALLEST_BUCKET = 64
+
+
+@pytree
+@dataclass(frozen=True)
+class Prediction:
+    """Means (n, k), probabilities for classification, and variances (n, k) or None; stacked models: (m, n, k)."""
+
+    mean: Any
+    variance: Any = None
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A frozen, hashable dataclass of hyper-parameters with pure functions.
+
+    `fit(key, X, y, w) -> params` takes X (n, d), y (n, k), w (n,) >= 0, where w = 0 means that the row does not
+    exist; `predict(params, X) -> Prediction`; `embed(params, X) -> (n, p)`. Traceable learners get a JAX key and
+    JAX arrays; the others a `Key` and NumPy arrays. A traceable learner may set `smallest_bucket` (rows of the
+    smallest buffer) and may offer `refine(key, params, X, y, w) -> params`, one more pass from given parameters.
+    """
+
+    @property
+    def traceable(self) -> bool: ...
+
+    def fit(self, key: Any, X: Any, y: Any, w: Any) -> Any: ...
+
+    def predict(self, params: Any, X: Any) -> Prediction: ...
+
+    def embed(self, params: Any, X: Any) -> Any: ...
+
+
+def fit_many(learner: Learner, keys: Sequence[Key], X: Any, y: Any, W: Any) -> Any:
+    """Parameters of m models, one for each key and each row of W (m, n): stacked if traceable, else a list.
+
+    X (n, d) and y (n, k) or (n,) are shared by all models.
+    """
+    X, y, W = _rows(X), _columns(y), _rows(W)
+    if not learner.traceable:
+        return [learner.fit(key, X, y, w) for key, w in zip(keys, W, strict=True)]
+    X, y, W = _padded(learner, X, y, W)
+    return _fit_members(learner, _words(keys), X, y, W)
+
+
+def predict_many(learner: Learner, params: Any, X: Any) -> Prediction:
+    """Prediction of all models for X (n, d): mean and variance have shape (m, n, k)."""
+    X = _rows(X)
+    if not learner.traceable:
+        return _stack([learner.predict(one, X) for one in params], axis=0)
+    parts = [_predict_chunk(learner, params, X[rows]) for rows in chunks(len(X), PREDICT_ROWS)]
+    return _stack(parts, axis=None)
+
+
+def refine_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, y: Any, W: Any) -> Any:
+    """Parameters after one more pass from given ones, in the form `fit_many` returns; see `can_refine`."""
+    X, y, W = _rows(X), _columns(y), _rows(W)
+    if not learner.traceable:
+        return [learner.refine(key, p, X, y, w) for key, p, w in zip(keys, params, W, strict=True)]
+    X, y, W = _padded(learner, X, y, W)
+    return _refine_members(learner, _words(keys), params, X, y, W)
+
+
+def can_refine(learner: Any) -> bool:
+    """True if the learner offers `refine`; otherwise it is fitted anew where others take a further pass."""
+    return hasattr(learner, "refine")
+
+
+def fit_one(learner: Learner, key: Key, X: Any, y: Any, w: Any) -> Any:
+    """Parameters of one model, for `predict_one`."""
+    if not learner.traceable:
+        return learner.fit(key, _rows(X), _columns(y), np.asarray(w, dtype=float))
+    return pick(fit_many(learner, [key], X, y, np.asarray(w)[None]), 0)
+
+
+def predict_one(learner: Learner, params: Any, X: Any) -> Prediction:
+    """Prediction of one model for X (n, d): mean and variance have shape (n, k)."""
+    if not learner.traceable:
+        found = learner.predict(params, _rows(X))
+        return Prediction(np.asarray(found.mean), _host(found.variance))
+    many = predict_many(learner, join([params]), X)
+    return Prediction(many.mean[0], None if many.variance is None else many.variance[0])
+
+
+def embed_many(learner: Learner, params: Any, X: Any) -> np.ndarray:
+    """Embeddings of X by all models, (m, n, p)."""
+    X = _rows(X)
+    if not learner.traceable:
+        return np.stack([np.asarray(learner.embed(one, X)) for one in params])
+    parts = []
+    for rows in chunks(len(X), PREDICT_ROWS):
+        n = len(X[rows])
+        block = pad_rows(X[rows].astype(np.float32), bucket(n, smallest=SMALLEST_BUCKET))
+        parts.append(np.asarray(_embed_members(learner, params, block))[:, :n])
+    return np.concatenate(parts, axis=1)
+
+
+def pick(params: Any, index: int) -> Any:
+    """The parameters of one model out of those of many."""
+    if isinstance(params, list):
+        return params[index]
+    import jax
+
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[index], params)
+
+
+def join(params: Sequence[Any]) -> Any:
+    """Stacked parameters of single traceable models, in the form `predict_many` takes."""
+    import jax
+
+    return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *params)
+
+
+def _fit(learner, words, X, y, W):
+    from jax.random import wrap_key_data
+
+    def one(word, w):
+        return learner.fit(wrap_key_data(word, impl="threefry2x32"), X, y, w)
+
+    return over_members(one)(words, W)
+
+
+def _refine(learner, words, params, X, y, W):
+    from jax.random import wrap_key_data
+
+    def one(word, start, w):
+        return learner.refine(wrap_key_data(word, impl="threefry2x32"), start, X, y, w)
+
+    return over_members(one)(words, params, W)
+
+
+def _predict(learner, params, X):
+    return over_members(lambda one: learner.predict(one, X))(params)
+
+
+def _embed(learner, params, X):
+    return over_members(lambda one: learner.embed(one, X))(params)
+
+
+_fit_members = door(_fit, static=(0,), name="fit_many")
+_refine_members = door(_refine, static=(0,), name="refine_many")
+_predict_members = door(_predict, static=(0,), name="predict_many")
+_embed_members = door(_embed, static=(0,), name="embed_many")
+
+
+def _predict_chunk(learner, params, X):
+    """Prediction for at most PREDICT_ROWS rows, computed on a padded block and cut to size."""
+    n = len(X)
+    block = pad_rows(X.astype(np.float32), bucket(n, smallest=SMALLEST_BUCKET))
+    found = _predict_members(learner, params, block)
+    variance = None if found.variance is None else np.asarray(found.variance)[:, :n]
+    return Prediction(np.asarray(found.mean)[:, :n], variance)
+
+
+def _stack(parts: list[Prediction], *, axis: int | None) -> Prediction:
+    """Predictions joined: along a new first axis of models (0), or along the rows of stacked ones (None)."""
+    glue = np.stack if axis == 0 else (lambda arrays: np.concatenate(arrays, axis=1))
+    variances = [part.variance for part in parts]
+    mean = glue([np.asarray(part.mean) for part in parts])
+    if any(variance is None for variance in variances):
+        return Prediction(mean, None)
+    return Prediction(mean, glue([np.asarray(variance) for variance in variances]))
+
+
+def _padded(learner, X, y, W):
+    """The arrays in float32 with rows of weight zero added up to the learner's bucket."""
+    size = bucket(len(X), smallest=getattr(learner, "smallest_bucket", SMALLEST_BUCKET))
+    X, y, W = (array.astype(np.float32) for array in (X, y, W))
+    return pad_rows(X, size), pad_rows(y, size), pad_rows(W, size, axis=1)
+
+
+def _words(keys: Sequence[Key]) -> np.ndarray:
+    return np.array([key.words for key in keys], dtype=np.uint32)
+
+
+def _rows(array: Any) -> np.ndarray:
+    return np.asarray(array, dtype=float)
+
+
+def _columns(y: Any) -> np.ndarray:
+    y = np.asarray(y, dtype=float)
+    return y[:, None] if y.ndim == 1 else y
+
+
+def _host(array: Any) -> np.ndarray | None:
+    return None if array is None else np.asarray(array)
+
+
+def member_keys(key: Key, m: int) -> list[Key]:
+    """m independent keys, one for each model of a committee."""
+    return [key_for(key, "member", index) for index in range(m)]

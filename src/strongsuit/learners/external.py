@@ -1,0 +1,151 @@
+"""Any scikit-learn regressor or classifier as a Learner on the host."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from strongsuit.core.keys import Key, key_for
+from strongsuit.core.learner import Prediction
+from strongsuit.errors import InputError
+
+
+@dataclass(frozen=True)
+class ExternalParams:
+    """Fitted estimators, one for all outputs or one for each; `k` outputs or classes."""
+
+    estimators: tuple[Any, ...]
+    k: int
+    constant: int | None = None  # the only class seen in training, where a classifier saw one
+
+
+@dataclass(frozen=True, eq=False)
+class External:
+    """A Learner made of an unfitted scikit-learn estimator; two are equal if class and parameters are.
+
+    The estimator is cloned for every fit, its `random_state` parameters (nested ones too) come from the key.
+    Classifiers take y as indicator columns (n, classes) and predict probabilities. Rows of weight zero are
+    dropped before the fit. Estimators without `sample_weight` take whole-number weights, as repeated rows.
+    """
+
+    estimator: Any
+    traceable: ClassVar[bool] = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, External) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def _identity(self) -> tuple[str, str]:
+        kind = type(self.estimator)
+        with np.printoptions(threshold=sys.maxsize):
+            settings = repr(sorted(self.estimator.get_params(deep=True).items()))
+        return f"{kind.__module__}.{kind.__qualname__}", settings
+
+    @property
+    def accepts_nan(self) -> bool:
+        """True if the estimator takes missing features as NaN."""
+        return bool(get_tags(self.estimator).input_tags.allow_nan)
+
+    def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> ExternalParams:
+        """The fitted estimators."""
+        X, y, w = (np.asarray(array, dtype=float) for array in (X, y, w))
+        kept = w > 0
+        X, y, w = X[kept], y[kept], w[kept]
+        if is_classifier(self.estimator):
+            return self._fit_classes(key, X, y, w)
+        shared = y.shape[1] == 1 or get_tags(self.estimator).target_tags.multi_output
+        targets = [y[:, 0] if y.shape[1] == 1 else y] if shared else list(y.T)
+        fitted = [self._fit_target(key_for(key, part), X, t, w) for part, t in enumerate(targets)]
+        return ExternalParams(tuple(fitted), y.shape[1])
+
+    def predict(self, params: ExternalParams, X: np.ndarray) -> Prediction:
+        """Means (n, k), or probabilities of k classes; no variance."""
+        if is_classifier(self.estimator):
+            return Prediction(_probabilities(params, X))
+        columns = [np.asarray(estimator.predict(X), dtype=float) for estimator in params.estimators]
+        return Prediction(np.concatenate([c.reshape(len(X), -1) for c in columns], axis=1))
+
+    def embed(self, params: ExternalParams, X: np.ndarray) -> np.ndarray:
+        """The inputs themselves: an arbitrary estimator has no inner representation to offer."""
+        return np.asarray(X, dtype=float)
+
+    def _fit_classes(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> ExternalParams:
+        """A fitted classifier, or the one class that is present (many classifiers refuse to be fitted to one)."""
+        if not np.array_equal(y, np.eye(y.shape[1])[np.argmax(y, axis=1)]):
+            raise InputError(
+                "y of a classifier must be indicator columns: one 1 in each row, zeros elsewhere"
+            )
+        labels = np.argmax(y, axis=1)
+        if len(np.unique(labels)) == 1:
+            return ExternalParams((), y.shape[1], int(labels[0]))
+        return ExternalParams((self._fit_target(key_for(key, 0), X, labels, w),), y.shape[1])
+
+    def _fit_target(self, key: Key, X: np.ndarray, target: np.ndarray, w: np.ndarray) -> Any:
+        """A clone fitted to one target (or all, where it takes several), weights passed the way it takes them."""
+        estimator = _seeded(clone(self.estimator), key)
+        if np.all(w == 1):
+            return estimator.fit(X, target)
+        name = _weight_parameter(estimator)
+        if name is not None:
+            return estimator.fit(X, target, **{name: w})
+        rows = _repeated(w, type(estimator).__name__)
+        return estimator.fit(X[rows], target[rows])
+
+
+def _seeded(estimator: Any, key: Key) -> Any:
+    """The estimator with all its `random_state` parameters set from the key."""
+    names = [n for n in estimator.get_params(deep=True) if n.rsplit("__", 1)[-1] == "random_state"]
+    return estimator.set_params(**{name: key_for(key, name).integer() for name in names})
+
+
+def _weight_parameter(estimator: Any) -> str | None:
+    """The name under which `fit` takes weights; a pipeline hands them to its last step."""
+    steps = getattr(estimator, "steps", None)
+    if steps:
+        name, last = steps[-1]
+        return f"{name}__sample_weight" if has_fit_parameter(last, "sample_weight") else None
+    return "sample_weight" if has_fit_parameter(estimator, "sample_weight") else None
+
+
+def _repeated(w: np.ndarray, name: str) -> np.ndarray:
+    """Row numbers with each row as often as its weight says, for estimators that take no weights."""
+    w = w / w[0] if np.all(w == w[0]) and w[0] != np.round(w[0]) else w
+    if not np.array_equal(w, np.round(w)):
+        raise InputError(
+            f"{name} takes no sample_weight, and the weights are not whole numbers (as repeated rows would need); "
+            "use equal weights, or an estimator whose fit takes sample_weight"
+        )
+    return np.repeat(np.arange(len(w)), w.astype(int))
+
+
+def _probabilities(params: ExternalParams, X: np.ndarray) -> np.ndarray:
+    """Probabilities (n, k), zero for classes that training did not show."""
+    found = np.zeros((len(X), params.k))
+    if params.constant is not None:
+        found[:, params.constant] = 1.0
+        return found
+    (estimator,) = params.estimators
+    found[:, np.asarray(estimator.classes_, dtype=int)] = estimator.predict_proba(X)
+    return found
+
+
+def hgb(*, iterations: int = 300, learning_rate: float = 0.1) -> External:
+    """Histogram gradient boosting; early stopping above 10,000 rows only, since below it wastes rows."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    return External(HistGradientBoostingRegressor(max_iter=iterations, learning_rate=learning_rate))
+
+
+def random_forest(*, trees: int = 200) -> External:
+    """A random forest of fully grown regression trees."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    return External(RandomForestRegressor(n_estimators=trees))

@@ -1,0 +1,1 @@
+"""Which model should own which rows: competition, regimes, boundary, experts, guard."""

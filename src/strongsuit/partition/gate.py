@@ -1,0 +1,65 @@
+"""The in-loop gate: multinomial logistic regression that makes won sets separable in x.
+
+Features are the standardised inputs (`linear`) or these and random Fourier features (`smooth`). It
+is refitted at every pass from its last solution; the support vector machine of boundary.py takes
+over when the competition has ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import minimize
+
+from strongsuit.core.keys import Key
+
+PENALTY_C = 10.0  # inverse L2 strength; the intercept is free
+STEPS = 15  # L-BFGS steps a pass: warm starts make more of them needless
+FLOOR = np.log(1e-6)  # a gate may veto a model, but never for ever
+
+
+@dataclass(frozen=True)
+class GateBasis:
+    """Turns standardised inputs into gate features; `frequencies` is None for the linear gate."""
+
+    frequencies: np.ndarray | None
+
+    def __call__(self, Z: np.ndarray) -> np.ndarray:
+        ones = np.ones((len(Z), 1))
+        if self.frequencies is None:
+            return np.hstack([Z, ones])
+        angle = Z @ self.frequencies
+        return np.hstack([Z, np.cos(angle), np.sin(angle), ones])
+
+
+def gate_basis(key: Key, d: int, kind: str, *, features: int = 64) -> GateBasis:
+    """The `linear` or `smooth` basis over d inputs, length-scale sqrt(d)."""
+    if kind == "linear":
+        return GateBasis(None)
+    return GateBasis(key.numpy().normal(size=(d, features // 2)) / np.sqrt(d))
+
+
+def fit_gate(P: np.ndarray, labels: np.ndarray, w: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Gate weights (p, k) after some steps from `start` towards the labels (n,)."""
+    p, k = start.shape
+    if k == 1:
+        return start
+    target = np.eye(k)[labels]
+    penalised = np.ones((p, 1))
+    penalised[-1] = 0.0
+
+    def objective(flat):
+        W = flat.reshape(p, k)
+        logp = log_softmax(P @ W)
+        gradient = P.T @ ((np.exp(logp) - target) * w[:, None]) + penalised * W / PENALTY_C
+        return -(w @ (logp * target).sum(1)) + (penalised * W**2).sum() / (2 * PENALTY_C), gradient.ravel()
+
+    found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    return found.x.reshape(p, k)
+
+
+def log_softmax(A: np.ndarray) -> np.ndarray:
+    """Row-wise log probabilities of scores (n, k)."""
+    A = A - A.max(1, keepdims=True)
+    return A - np.log(np.exp(A).sum(1, keepdims=True))

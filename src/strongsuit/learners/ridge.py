@@ -17,7 +17,7 @@ import numpy as np
 from strongsuit.core.keys import Key
 from strongsuit.core.learner import Prediction
 
-BASES = ("linear", "polynomial", "fourier")
+BASES = ("linear", "polynomial", "fourier")  # simplest first: ties go to the simpler
 PENALTIES = np.logspace(-6.0, 3.0, 19)  # ratio of noise to prior variance, in standardised units
 LINEAR_SCALE = 3.0  # prior sd of the linear columns against the curved ones: lines are believed first
 REACH = 6.0  # curved bases are frozen beyond so many local standard deviations
@@ -31,7 +31,7 @@ Params = Mapping[str, np.ndarray]
 class Ridge:
     """Closed-form ridge on a linear, polynomial or random Fourier basis (Rahimi and Recht, 2007).
 
-    `lengths` are the length-scales tried for the Fourier basis, in units of sqrt(d) local standard
+    `basis="auto"` takes the basis of largest marginal likelihood. `lengths` are the length-scales tried for the Fourier basis, in units of sqrt(d) local standard
     deviations; `features` is the number of Fourier columns.
     """
 
@@ -42,11 +42,14 @@ class Ridge:
 
     def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
         """Parameters fitted to the rows of X (n, d), y (n, k) with weight w (n,) above zero."""
-        return self._fit(_frequencies(key, X.shape[1], self.features), self._tried(), X, y, w)
+        bases = BASES if self.basis == "auto" else (self.basis,)
+        tried = [(basis, s) for basis in bases for s in (self.lengths if basis == "fourier" else (1.0,))]
+        return _fit(_frequencies(key, X.shape[1], self.features), tried, X, y, w)
 
     def refine(self, key: Key, params: Params, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
-        """Parameters refitted at the length-scale of `params`: the cheap pass of a competition."""
-        return self._fit(params["frequencies"], (float(params["length"]),), X, y, w)
+        """Parameters refitted at the basis and length-scale of `params`: the cheap pass of a competition."""
+        tried = [(BASES[int(params["basis"])], float(params["length"]))]
+        return _fit(params["frequencies"], tried, X, y, w)
 
     def predict(self, params: Params, X: np.ndarray) -> Prediction:
         """Mean (n, k) and the noise variance of the fit."""
@@ -56,30 +59,29 @@ class Ridge:
     def embed(self, params: Params, X: np.ndarray) -> np.ndarray:
         """Basis columns (n, p)."""
         Z = (np.asarray(X, float) - params["center"]) / params["spread"]
-        return _columns(self.basis, Z, params["frequencies"], float(params["length"]))
+        return _columns(BASES[int(params["basis"])], Z, params["frequencies"], float(params["length"]))
 
-    def _tried(self) -> tuple[float, ...]:
-        return self.lengths if self.basis == "fourier" else (1.0,)
 
-    def _fit(self, frequencies, lengths, X, y, w) -> Params:
-        rows = np.flatnonzero(w)
-        X, y, w = np.asarray(X, float)[rows], np.asarray(y, float)[rows], np.asarray(w, float)[rows]
-        if not len(rows):
-            return _empty(self.basis, frequencies, X, y)
-        center, spread = _standard(X, w)
-        Z = (X - center) / spread
-        fits = [_evidence(_columns(self.basis, Z, frequencies, s), y, w, Z.shape[1]) for s in lengths]
-        best = int(np.argmax([fit[0] for fit in fits]))
-        _, coef, intercept, noise = fits[best]
-        return {
-            "center": center,
-            "spread": spread,
-            "frequencies": frequencies,
-            "length": np.asarray(lengths[best]),
-            "coef": coef,
-            "intercept": intercept,
-            "noise": noise,
-        }
+def _fit(frequencies: np.ndarray, tried: list[tuple[str, float]], X, y, w) -> Params:
+    rows = np.flatnonzero(w)
+    X, y, w = np.asarray(X, float)[rows], np.asarray(y, float)[rows], np.asarray(w, float)[rows]
+    if not len(rows):
+        return _empty(frequencies, X, y)
+    center, spread = _standard(X, w)
+    Z = (X - center) / spread
+    fits = [_evidence(_columns(basis, Z, frequencies, s), y, w, Z.shape[1]) for basis, s in tried]
+    best = int(np.argmax([fit[0] for fit in fits]))
+    _, coef, intercept, noise = fits[best]
+    return {
+        "basis": np.asarray(BASES.index(tried[best][0])),
+        "center": center,
+        "spread": spread,
+        "frequencies": frequencies,
+        "length": np.asarray(tried[best][1]),
+        "coef": coef,
+        "intercept": intercept,
+        "noise": noise,
+    }
 
 
 def _frequencies(key: Key, d: int, features: int) -> np.ndarray:
@@ -129,15 +131,15 @@ def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
     return likelihood[best], coef, mean_y - mean_p @ coef, residual[best] / dof
 
 
-def _empty(basis: str, frequencies: np.ndarray, X: np.ndarray, y: np.ndarray) -> Params:
+def _empty(frequencies: np.ndarray, X: np.ndarray, y: np.ndarray) -> Params:
     d, k = X.shape[1], y.shape[1]
-    width = _columns(basis, np.zeros((1, d)), frequencies, 1.0).shape[1]
     return {
+        "basis": np.asarray(0),
         "center": np.zeros(d),
         "spread": np.ones(d),
         "frequencies": frequencies,
         "length": np.asarray(1.0),
-        "coef": np.zeros((width, k)),
+        "coef": np.zeros((d, k)),
         "intercept": np.zeros(k),
         "noise": np.ones(k),
     }

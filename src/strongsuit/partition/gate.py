@@ -40,7 +40,9 @@ def gate_basis(key: Key, d: int, kind: str, *, features: int = 64) -> GateBasis:
     return GateBasis(key.numpy().normal(size=(d, features // 2)) / np.sqrt(d))
 
 
-def fit_gate(P: np.ndarray, labels: np.ndarray, w: np.ndarray, start: np.ndarray) -> np.ndarray:
+def fit_gate(
+    P: np.ndarray, labels: np.ndarray, w: np.ndarray, start: np.ndarray, *, steps: int = STEPS
+) -> np.ndarray:
     """Gate weights (p, k) after some steps from `start` towards the labels (n,)."""
     p, k = start.shape
     if k == 1:
@@ -55,7 +57,7 @@ def fit_gate(P: np.ndarray, labels: np.ndarray, w: np.ndarray, start: np.ndarray
         gradient = P.T @ ((np.exp(logp) - target) * w[:, None]) + penalised * W / PENALTY_C
         return -(w @ (logp * target).sum(1)) + (penalised * W**2).sum() / (2 * PENALTY_C), gradient.ravel()
 
-    found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": steps})
     return found.x.reshape(p, k)
 
 

@@ -1,0 +1,231 @@
+"""From competitions to regimes: settling a partition, choosing among partitions, matching them.
+
+A competition's own gate has inertia: where two models predict alike, the owner of a row stays
+whoever owned it. Settling removes it. Models bid without the gate's say wherever the gate gives
+them any real chance, so owners of undecided rows are coin tosses and the gate, refitted to them by
+maximum likelihood, comes to rest in the middle of the undecided zone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.metrics import adjusted_rand_score
+
+from strongsuit.core.keys import Key, key_for
+from strongsuit.core.learner import can_refine, fit_one
+from strongsuit.partition.competition import losses_of
+from strongsuit.partition.gate import GateBasis, fit_gate, gate_basis, log_softmax
+from strongsuit.partition.units import mean_and_error, standardise
+from strongsuit.partition.values import Config, Rows, Snapshot
+
+VETO = 0.05  # a model may not bid where the gate gives it less than this
+ROUNDS = 10
+GATE_STEPS = 60  # L-BFGS steps: a settled gate is fitted to convergence, not in passing
+RESTED = 0.001  # share of rows changing hands below which a partition has settled
+COLUMN_COUNTS = (1, 2, 4)  # sizes of the sparse gates tried beside the full one
+IMPORTANCE_TREES = 60
+SAME_REGIME = 0.3  # Jaccard overlap below which two regimes do not match
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A partition at rest: gate over `columns`, models, and what they would lose on the judge rows."""
+
+    learner: Any
+    params: tuple[Any, ...]
+    kind: str
+    columns: np.ndarray
+    center: np.ndarray
+    spread: np.ndarray
+    basis: GateBasis
+    weights: np.ndarray
+    winners: np.ndarray
+    losses: np.ndarray
+    origin: Snapshot | None
+
+    @property
+    def count(self) -> int:
+        """Number of regimes."""
+        return len(self.params)
+
+    @property
+    def complexity(self) -> tuple[int, int, int]:
+        """What the one-standard-error rule keeps small: regimes, then bends, then columns."""
+        return (self.count, int(self.kind != "linear"), len(self.columns))
+
+    def labels(self, X: np.ndarray) -> np.ndarray:
+        """Regime (n,) the settled gate gives every row."""
+        Z = ((X - self.center) / self.spread)[:, self.columns]
+        return (self.basis(Z) @ self.weights).argmax(1)
+
+
+def settle(
+    key: Key,
+    learner: Any,
+    owners: np.ndarray,
+    count: int,
+    build: Rows,
+    judge: Rows,
+    *,
+    kind: str,
+    columns: np.ndarray,
+    omega: np.ndarray,
+    origin: Snapshot | None = None,
+) -> Settled | None:
+    """The partition at rest that starts from `owners` (n_build,), or None if a regime dies on the way."""
+    center, spread = standardise(build.X, build.w)
+    basis = gate_basis(key_for(key, "settle"), len(columns), kind)
+    P = basis(((build.X - center) / spread)[:, columns])
+    weights = np.zeros((P.shape[1], count))
+    params: tuple[Any, ...] = (None,) * count
+    winners = owners
+    for turn in range(ROUNDS):
+        if len(np.unique(winners)) < count:
+            return None
+        weights = fit_gate(P, winners, build.w, weights, steps=GATE_STEPS)
+        barred = np.exp(log_softmax(P @ weights)) < VETO
+        params = fit_regimes(key, learner, winners, params if turn % 3 else (None,) * count, build)
+        bids = losses_of(params, learner, build, omega)
+        before, winners = winners, np.where(barred, np.inf, bids).argmin(1)
+        if np.mean(before != winners) < RESTED:
+            break
+    named = (P @ weights).argmax(1)
+    if len(np.unique(named)) < count:
+        return None
+    params = fit_regimes(key, learner, named, (None,) * count, build)
+    found = Settled(
+        learner, params, kind, columns, center, spread, basis, weights, winners, np.zeros(0), origin
+    )
+    return _judged(found, judge, omega)
+
+
+def fit_regimes(key: Key, learner: Any, labels: np.ndarray, old: tuple, rows: Rows) -> tuple[Any, ...]:
+    """Models, one a regime, each on its own rows; `old` params are refined where they exist."""
+    params = []
+    for k, previous in enumerate(old):
+        own = rows.take(labels == k)
+        if previous is not None and can_refine(learner):
+            params.append(learner.refine(key, previous, own.X, own.Y, own.w))
+        else:
+            params.append(fit_one(learner, key_for(key, "model", k), own.X, own.Y, own.w))
+    return tuple(params)
+
+
+def _judged(found: Settled, judge: Rows, omega: np.ndarray) -> Settled:
+    from dataclasses import replace
+
+    losses = losses_of(found.params, found.learner, judge, omega)
+    named = found.labels(judge.X)
+    return replace(found, losses=losses[np.arange(len(named)), named])
+
+
+def single(key: Key, learner: Any, build: Rows, judge: Rows, *, omega: np.ndarray) -> Settled:
+    """The partition with one regime: the same learner on all rows."""
+    center, spread = standardise(build.X, build.w)
+    params = (fit_one(learner, key_for(key, "model", 0), build.X, build.Y, build.w),)
+    none = np.zeros(0, int)
+    basis = GateBasis(None)
+    owners = np.zeros(len(build), int)
+    found = Settled(
+        learner, params, "linear", none, center, spread, basis, np.zeros((1, 1)), owners, np.zeros(0), None
+    )
+    return _judged(found, judge, omega)
+
+
+def settlements(
+    key: Key, learner: Any, snapshot: Snapshot, build: Rows, judge: Rows, *, omega: np.ndarray
+) -> list[Settled]:
+    """Settled forms of one snapshot: linear and smooth gates on all columns, then on the telling few."""
+    center, spread = standardise(build.X, build.w)
+    alive = np.flatnonzero(np.isfinite(spread))
+
+    def attempt(kind: str, columns: np.ndarray) -> Settled | None:
+        return settle(
+            key,
+            learner,
+            snapshot.labels,
+            snapshot.count,
+            build,
+            judge,
+            kind=kind,
+            columns=columns,
+            omega=omega,
+            origin=snapshot,
+        )
+
+    full = [attempt(kind, alive) for kind in ("linear", "smooth")]
+    order = telling_columns(key, (build.X - center) / spread, snapshot.labels, build.w)
+    sizes = [m for m in COLUMN_COUNTS if m < len(alive)]
+    kinds = ("linear",) if _better_first(full) else ("linear", "smooth")
+    sparse = [attempt(kind, np.sort(order[:m])) for m in sizes for kind in kinds]
+    return [s for s in (*full, *sparse) if s is not None]
+
+
+def _better_first(pair: list[Settled | None]) -> bool:
+    first, second = pair
+    return first is not None and (second is None or first.losses.mean() <= second.losses.mean())
+
+
+def telling_columns(key: Key, Z: np.ndarray, labels: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """Columns (d,) by how much they tell of the labels, most telling first (importance in extra trees,
+    which see interactions that a linear gate does not)."""
+    if Z.shape[1] == 1:
+        return np.zeros(1, int)
+    trees = ExtraTreesClassifier(
+        IMPORTANCE_TREES, max_depth=6, max_features=None, min_samples_leaf=3, random_state=key.integer()
+    )
+    trees.fit(np.where(np.isfinite(Z), Z, 0.0), labels, sample_weight=w)
+    return np.argsort(-trees.feature_importances_, kind="stable")
+
+
+def choose(candidates: list[Settled], judge: Rows) -> Settled:
+    """The simplest partition whose judged loss is within one paired standard error of the best."""
+    means = [float(np.average(c.losses, weights=judge.w)) for c in candidates]
+    best = candidates[int(np.argmin(means))]
+
+    def close(c: Settled) -> bool:
+        harm, error = mean_and_error(c.losses - best.losses, judge.w, judge.units)
+        return harm <= error
+
+    near = [(c.complexity, mean, i) for i, (c, mean) in enumerate(zip(candidates, means, strict=True)) if close(c)]
+    return candidates[min(near)[2]]
+
+
+def finalists(snapshots: list[Snapshot], judge: Rows, config: Config) -> list[Snapshot]:
+    """The snapshots of least judged loss, at most two of them with the same number of models."""
+    ranked = sorted(snapshots, key=lambda s: float(np.average(s.losses, weights=judge.w)))
+    taken: list[Snapshot] = []
+    for snapshot in ranked:
+        if snapshot.count > 1 and sum(t.count == snapshot.count for t in taken) < max(1, config.finalists // 2):
+            taken.append(snapshot)
+    return taken[: config.finalists]
+
+
+def match(names: np.ndarray, others: np.ndarray, regimes: int, other_regimes: int) -> np.ndarray:
+    """For each of the `other_regimes` the regime (or -1) it is the same as: Hungarian assignment on the
+    Jaccard overlap of two labellings (n,) of the same rows."""
+    overlap = np.zeros((other_regimes, regimes))
+    for j in range(other_regimes):
+        for k in range(regimes):
+            both = np.sum((others == j) & (names == k))
+            overlap[j, k] = both / max(1, np.sum((others == j) | (names == k)))
+    matched = np.full(other_regimes, -1)
+    for j, k in zip(*linear_sum_assignment(-overlap), strict=True):
+        if overlap[j, k] >= SAME_REGIME:
+            matched[j] = k
+    return matched
+
+
+def stability(labellings: list[np.ndarray]) -> dict[str, float]:
+    """Mean and minimum adjusted Rand index over all pairs of labellings of the same rows."""
+    pairs = [
+        adjusted_rand_score(a, b) for i, a in enumerate(labellings) for b in labellings[i + 1 :]
+    ]
+    if not pairs:
+        return {"mean": float("nan"), "min": float("nan"), "restarts": len(labellings)}
+    return {"mean": float(np.mean(pairs)), "min": float(np.min(pairs)), "restarts": len(labellings)}

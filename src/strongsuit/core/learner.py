@@ -49,12 +49,24 @@ class Learner(Protocol):
     def embed(self, params: Any, X: Any) -> Any: ...
 
 
+class _Tally:
+    """Fits of this process so far: a diagnostic, like the trace counts of compile.py."""
+
+    fits = 0
+
+
+def fits_done() -> int:
+    """How many models this process has fitted or refined so far."""
+    return _Tally.fits
+
+
 def fit_many(learner: Learner, keys: Sequence[Key], X: Any, y: Any, W: Any) -> Any:
     """Parameters of m models, one for each key and each row of W (m, n): stacked if traceable, else a list.
 
     X (n, d) and y (n, k) or (n,) are shared by all models.
     """
     X, y, W = _rows(X), _columns(y), _rows(W)
+    _Tally.fits += len(W)
     if not learner.traceable:
         return [learner.fit(key, X, y, w) for key, w in zip(keys, W, strict=True)]
     X, y, W = _padded(learner, X, y, W)
@@ -73,6 +85,7 @@ def predict_many(learner: Learner, params: Any, X: Any) -> Prediction:
 def refine_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, y: Any, W: Any) -> Any:
     """Parameters after one more pass from given ones, in the form `fit_many` returns; see `can_refine`."""
     X, y, W = _rows(X), _columns(y), _rows(W)
+    _Tally.fits += len(W)
     if not learner.traceable:
         return [learner.refine(key, p, X, y, w) for key, p, w in zip(keys, params, W, strict=True)]
     X, y, W = _padded(learner, X, y, W)
@@ -87,8 +100,17 @@ def can_refine(learner: Any) -> bool:
 def fit_one(learner: Learner, key: Key, X: Any, y: Any, w: Any) -> Any:
     """Parameters of one model, for `predict_one`."""
     if not learner.traceable:
+        _Tally.fits += 1
         return learner.fit(key, _rows(X), _columns(y), np.asarray(w, dtype=float))
     return pick(fit_many(learner, [key], X, y, np.asarray(w)[None]), 0)
+
+
+def refine_one(learner: Any, key: Key, params: Any, X: Any, y: Any, w: Any) -> Any:
+    """Parameters of one model after one more pass from given ones; see `can_refine`."""
+    if not learner.traceable:
+        _Tally.fits += 1
+        return learner.refine(key, params, _rows(X), _columns(y), np.asarray(w, dtype=float))
+    return pick(refine_many(learner, [key], join([params]), X, y, np.asarray(w)[None]), 0)
 
 
 def predict_one(learner: Learner, params: Any, X: Any) -> Prediction:

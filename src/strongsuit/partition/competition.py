@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import can_refine, fit_one, predict_one
+from strongsuit.core.learner import can_refine, fit_one, predict_one, refine_one
 from strongsuit.partition.gate import FLOOR, GateBasis, fit_gate, gate_basis, log_softmax
 from strongsuit.partition.starts import first_owners
 from strongsuit.partition.units import mean_and_error, standardise
@@ -162,7 +162,7 @@ def _train(arena: Arena, state: State, fresh: bool) -> tuple[Any, ...]:
         key = key_for(arena.key, "model", slot)
         rows = build.take(own)
         if refined and old is not None:
-            params.append(learner.refine(key, old, rows.X, rows.Y, rows.w))
+            params.append(refine_one(learner, key, old, rows.X, rows.Y, rows.w))
         else:
             params.append(fit_one(learner, key, rows.X, rows.Y, rows.w))
     return tuple(params)

@@ -17,7 +17,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import adjusted_rand_score
 
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import can_refine, fit_one
+from strongsuit.core.learner import can_refine, fit_one, refine_one
 from strongsuit.partition.competition import losses_of
 from strongsuit.partition.gate import GateBasis, fit_gate, gate_basis, log_softmax
 from strongsuit.partition.units import mean_and_error, standardise
@@ -110,7 +110,7 @@ def fit_regimes(key: Key, learner: Any, labels: np.ndarray, old: tuple, rows: Ro
     for k, previous in enumerate(old):
         own = rows.take(labels == k)
         if previous is not None and can_refine(learner):
-            params.append(learner.refine(key, previous, own.X, own.Y, own.w))
+            params.append(refine_one(learner, key, previous, own.X, own.Y, own.w))
         else:
             params.append(fit_one(learner, key_for(key, "model", k), own.X, own.Y, own.w))
     return tuple(params)

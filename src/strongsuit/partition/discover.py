@@ -1,0 +1,352 @@
+"""discover(): from rows to a guarded partitioned model; route(): its answer for new rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from strongsuit.core.keys import Key, key_for
+from strongsuit.core.learner import Prediction, fits_done
+from strongsuit.errors import InputError
+from strongsuit.partition.experts import choose_family, fit_model, sample_rows
+from strongsuit.partition.guard import Evidence, RegimeVerdict, Verdict, decide, deployed_losses
+from strongsuit.partition.pipeline import (
+    CHUNK,
+    EXPERT,
+    REASONS,
+    Pieces,
+    Pipeline,
+    Problem,
+    Search,
+    combine,
+    pieces,
+    run_pipeline,
+)
+from strongsuit.partition.regimes import match
+from strongsuit.partition.units import folds, mean_and_error, unit_ids
+from strongsuit.partition.values import Competitor, Config, Rows
+
+MANY_ROWS = 2_000  # from here on three folds prove what five prove below
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Standardisation of the targets: center (q,) and spread (q,); constant targets have spread 1."""
+
+    center: np.ndarray
+    spread: np.ndarray
+    constant: np.ndarray
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Cross-fitted losses with standard errors by unit, standardised; `per_output` (4, q) in squared
+    target units, rows single, gated, oracle, deployed."""
+
+    single: tuple[float, float]
+    gated: tuple[float, float]
+    oracle: tuple[float, float]
+    deployed: tuple[float, float]
+    per_output: np.ndarray
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of processor time, fits, and how often a single model's seconds that is."""
+
+    seconds: float
+    fits: int
+    single_seconds: float
+
+
+@dataclass(frozen=True)
+class Routed:
+    """prediction (n, q) and spread (n, q) in target units, the regime found (n,), its probability (n,),
+    and the reason (n,): "expert", or why the fallback answered."""
+
+    prediction: np.ndarray
+    spread: np.ndarray
+    regime: np.ndarray
+    probability: np.ndarray
+    reason: np.ndarray
+    fallback: np.ndarray
+
+
+@dataclass(frozen=True)
+class Partitioned:
+    """A fallback for all rows and experts for the regimes where the guard proved them better."""
+
+    pipeline: Pipeline
+    verdict: Verdict
+    scale: Scale
+    config: Config
+    losses: Losses
+    search: Search | None
+    labels: np.ndarray
+    residual_variance: np.ndarray
+    cost: Cost
+    notes: tuple[str, ...] = ()
+
+    @property
+    def found(self) -> int:
+        """Regimes the competition found and held-out rows chose."""
+        return self.pipeline.regimes
+
+    @property
+    def regimes(self) -> int:
+        """Regimes deployed: 1 when the partition is refused."""
+        return self.found if self.verdict.deployed else 1
+
+
+def discover(
+    key: Key,
+    X: np.ndarray,
+    Y: np.ndarray,
+    *,
+    families: tuple[Competitor, ...],
+    competitors: tuple[Competitor, ...],
+    settler: Any,
+    w: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+    config: Config | None = None,
+    progress: Progress = lambda stage, share: None,
+    run: Callable[[Callable, Iterable], Iterable] = map,
+) -> Partitioned:
+    """The guarded partitioned model of X (n, d), Y (n, q), weights w (n,) and groups (n,).
+
+    `families` are the learners that fallback and experts are chosen from; `competitors` bid for rows;
+    `settler` is the learner that stands for a regime while the partition comes to rest. `run` is a
+    map over the fold pipelines, such as an executor's.
+    """
+    config = config or Config()
+    began, fitted = time.process_time(), fits_done()
+    rows, scale, order = _prepared(X, Y, w, groups)
+    omega = _omega(scale)
+    problem = Problem(families, competitors, settler, omega, config)
+    progress("search", 0.0)
+    pipeline, search = _whole(key, rows, problem, scale)
+    progress("search", 0.3)
+    evidence_rows = sample_rows(key_for(key, "evidence"), rows, config.evidence_rows)
+    evidence = _evidence(key, evidence_rows, pipeline, problem, progress, run)
+    own = _labels(pipeline, evidence_rows.X)
+    verdict = _verdict(pipeline, evidence, evidence_rows, omega, own, config)
+    losses, variance = _losses(evidence, evidence_rows, pipeline, verdict, omega, scale)
+    labels = np.zeros(len(X), int)
+    labels[order] = _labels(pipeline, rows.X)
+    cost = Cost(time.process_time() - began, fits_done() - fitted, 0.0)
+    progress("done", 1.0)
+    notes = _notes(scale, rows)
+    return Partitioned(pipeline, verdict, scale, config, losses, search, labels, variance, cost, notes)
+
+
+def _prepared(X, Y, w, groups) -> tuple[Rows, Scale, np.ndarray]:
+    """Rows in a canonical order (so that the order given is immaterial), those of weight zero gone."""
+    X, Y = np.asarray(X, float), np.asarray(Y, float)
+    Y = Y[:, None] if Y.ndim == 1 else Y
+    w = np.ones(len(X)) if w is None else np.asarray(w, float)
+    alive = np.flatnonzero(w > 0)
+    if not len(alive):
+        raise InputError("sample_weight is zero for every row: at least one row needs a positive weight")
+    order = alive[np.lexsort(np.hstack([Y[alive], X[alive]]).T[::-1])]
+    X, Y, w = X[order], Y[order], w[order] / w[order].mean()
+    center = np.average(Y, axis=0, weights=w)
+    spread = np.sqrt(np.average((Y - center) ** 2, axis=0, weights=w))
+    constant = spread <= 1e-12 * np.maximum(1.0, np.abs(center))
+    scale = Scale(center, np.where(constant, 1.0, spread), constant)
+    units = unit_ids(X, None if groups is None else np.asarray(groups)[order])
+    return Rows(X, (Y - center) / scale.spread, w, units), scale, order
+
+
+def _omega(scale: Scale) -> np.ndarray:
+    live = ~scale.constant
+    return live / max(1, live.sum())
+
+
+def _whole(key: Key, rows: Rows, problem: Problem, scale: Scale) -> tuple[Pipeline, Search | None]:
+    if scale.constant.all() or len(np.unique(rows.units)) < 3:
+        return _fallback_only(key, rows, problem), None
+    return run_pipeline(key_for(key, "partition", "all"), rows, problem)
+
+
+def _fallback_only(key: Key, rows: Rows, problem: Problem) -> Pipeline:
+    family = choose_family(key_for(key, "fallback"), problem.families, rows, problem.omega)
+    return Pipeline(fit_model(key_for(key, "refit"), family, rows), np.arange(rows.X.shape[1]), None, None)
+
+
+def fold_count(rows: Rows, config: Config) -> int:
+    """Folds of the guard: fewer where rows are many, never more than units."""
+    wanted = config.folds if len(rows) < MANY_ROWS else min(3, config.folds)
+    return min(wanted, len(np.unique(rows.units)))
+
+
+@dataclass(frozen=True)
+class FoldTask:
+    """One fold's pipeline, as a value that can be sent to another process."""
+
+    key: Key
+    rows: Rows
+    held_out: np.ndarray
+    problem: Problem
+    search: bool
+
+    def __call__(self) -> tuple[Pipeline, Pieces]:
+        """The pipeline without the held-out rows, and what it says of them."""
+        rest = self.rows.take(~self.held_out)
+        if self.search and len(np.unique(rest.units)) >= 3:
+            pipeline, _ = run_pipeline(self.key, rest, self.problem)
+        else:
+            pipeline = _fallback_only(self.key, rest, self.problem)
+        X = self.rows.X[self.held_out]
+        return pipeline, pieces(pipeline, X, np.zeros(len(X), bool), self.problem.config)
+
+
+def call(task: FoldTask) -> tuple[Pipeline, Pieces]:
+    """The task's result; a plain function, so that every executor can map it."""
+    return task()
+
+
+def _evidence(key: Key, rows: Rows, final: Pipeline, problem: Problem, progress: Progress, run) -> Evidence:
+    count = fold_count(rows, problem.config)
+    if count < 2:
+        return Evidence(np.zeros(len(rows), int), ())
+    fold = folds(key_for(key, "folds"), rows.units, count)
+    search = final.boundary is not None
+    tasks = [FoldTask(key_for(key, "partition", f), rows, fold == f, problem, search) for f in range(count)]
+    final_names = _labels(final, rows.X)
+    parts = []
+    for f, (pipeline, said) in enumerate(run(call, tasks)):
+        names = match(final_names, _labels(pipeline, rows.X), final.regimes, pipeline.regimes)
+        if pipeline.boundary is None:
+            names = np.full(1, -1)
+        parts.append((np.flatnonzero(fold == f), said, names, pipeline.soft))
+        progress("guard", 0.3 + 0.7 * (f + 1) / count)
+    return Evidence(fold, tuple(parts))
+
+
+def _labels(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
+    if pipeline.boundary is None:
+        return np.zeros(len(X), int)
+    return pipeline.boundary.labels(X[:, pipeline.columns])
+
+
+def _verdict(pipeline: Pipeline, evidence: Evidence, rows: Rows, omega, labels, config: Config) -> Verdict:
+    if pipeline.boundary is None or not evidence.parts:
+        alone = RegimeVerdict(np.nan, np.nan, 0.0, np.nan, np.nan, False, "one_model")
+        return Verdict((alone,), 0.0, False, "one_regime")
+    return decide(
+        evidence, rows.Y, rows.w, rows.units, omega, labels=labels, shrink=pipeline.shrink, config=config
+    )
+
+
+def _losses(evidence: Evidence, rows: Rows, final: Pipeline, verdict: Verdict, omega, scale: Scale):
+    """Losses of the four ways to answer, and the deployed model's residual variance (r, q)."""
+    n, q = rows.Y.shape
+    if not evidence.parts:
+        nothing = (float("nan"), float("nan"))
+        return Losses(nothing, nothing, nothing, nothing, np.full((4, q), np.nan)), np.ones((1, q))
+    answers = {name: np.zeros((n, q)) for name in ("single", "gated", "oracle", "deployed")}
+    for index, parts, names, soft in evidence.parts:
+        enabled = np.array([k >= 0 and bool(verdict.enabled[k]) for k in names], bool)
+        answers["single"][index] = parts.fallback
+        answers["gated"][index] = combine(parts, np.ones(parts.experts.shape[1], bool), soft=soft)[0]
+        answers["deployed"][index] = combine(parts, enabled, soft=soft)[0]
+        loss = np.nan_to_num(((rows.Y[index][:, None] - parts.experts) ** 2) @ omega, nan=np.inf)
+        answers["oracle"][index] = parts.experts[np.arange(len(index)), loss.argmin(1)]
+    square = {name: (rows.Y - answer) ** 2 for name, answer in answers.items()}
+    means = {name: mean_and_error(s @ omega, rows.w, rows.units) for name, s in square.items()}
+    per_output = np.stack([np.average(s, axis=0, weights=rows.w) for s in square.values()]) * scale.spread**2
+    labels = _labels(final, rows.X)
+    variance = np.stack(
+        [
+            np.average(square["deployed"][labels == k], axis=0, weights=rows.w[labels == k])
+            if (labels == k).any()
+            else square["deployed"].mean(0)
+            for k in range(final.regimes)
+        ]
+    )
+    return Losses(**means, per_output=per_output), variance
+
+
+def _notes(scale: Scale, rows: Rows) -> tuple[str, ...]:
+    notes = []
+    if scale.constant.any():
+        notes.append(f"constant_target: {int(scale.constant.sum())} of {len(scale.constant)} targets never vary")
+    copies = len(rows) - len(np.unique(rows.units))
+    if copies:
+        notes.append(f"repeated_rows: {copies} rows share their features (or group) with another row")
+    return tuple(notes)
+
+
+def route(model: Partitioned, X: np.ndarray, unseen: np.ndarray | None = None) -> Routed:
+    """Prediction, spread, regime and reason for every row of X (n, d)."""
+    X = np.asarray(X, float)
+    unseen = np.zeros(len(X), bool) if unseen is None else unseen
+    blocks = [slice(i, i + CHUNK) for i in range(0, max(1, len(X)), CHUNK)]
+    parts = [_route_block(model, X[b], unseen[b]) for b in blocks]
+    if len(parts) == 1:
+        return parts[0]
+    names = Routed.__dataclass_fields__
+    return Routed(**{name: np.concatenate([getattr(p, name) for p in parts]) for name in names})
+
+
+def _route_block(model: Partitioned, X: np.ndarray, unseen: np.ndarray) -> Routed:
+    q = len(model.scale.center)
+    if not len(X):
+        none = np.zeros(0)
+        return Routed(np.zeros((0, q)), np.zeros((0, q)), none.astype(int), none, none.astype(str), np.zeros((0, q)))
+    said = pieces(model.pipeline, X, unseen, model.config)
+    answer, reason = combine(said, _allowed(model), soft=model.pipeline.soft)
+    spread = np.sqrt(model.residual_variance[np.minimum(said.regime, len(model.residual_variance) - 1)])
+    back = model.scale
+    return Routed(
+        _bounded(answer) * back.spread + back.center,
+        spread * back.spread,
+        said.regime,
+        said.probabilities.max(1),
+        np.array(REASONS)[reason],
+        said.fallback * back.spread + back.center,
+    )
+
+
+def _allowed(model: Partitioned) -> np.ndarray:
+    return model.verdict.enabled if model.pipeline.boundary is not None else np.zeros(1, bool)
+
+
+def _bounded(answer: np.ndarray) -> np.ndarray:
+    """The answer with what is not finite replaced by the target mean: a NaN never leaves the door."""
+    return np.where(np.isfinite(answer), answer, 0.0)
+
+
+@dataclass(frozen=True)
+class PartitionedLearner:
+    """Active partitioning as a Learner, so that committees and active learning need no new code."""
+
+    families: tuple[Competitor, ...]
+    competitors: tuple[Competitor, ...]
+    settler: Any
+    config: Config = Config()
+    traceable = False
+
+    def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Partitioned:
+        """The discovered model of the rows with weight above zero."""
+        return discover(
+            key, X, y, w=w, families=self.families, competitors=self.competitors, settler=self.settler,
+            config=self.config,
+        )  # fmt: skip
+
+    def predict(self, params: Partitioned, X: np.ndarray) -> Prediction:
+        """Deployed mean and cross-fitted residual variance (n, q)."""
+        routed = route(params, X)
+        return Prediction(routed.prediction, routed.spread**2)
+
+    def embed(self, params: Partitioned, X: np.ndarray) -> np.ndarray:
+        """Probabilities of the regimes (n, r)."""
+        return pieces(params.pipeline, np.asarray(X, float), np.zeros(len(X), bool), params.config).probabilities
+
+
+__all__ = ["Partitioned", "PartitionedLearner", "Routed", "deployed_losses", "discover", "replace", "route", "EXPERT"]

@@ -90,7 +90,7 @@ def _download(public: PublicSet) -> bytes:
     if public.original is None:
         raise StoreError(
             f"{public.name} cannot be fetched as the table registered here ({public.source}): put "
-            f"{public.name}.csv (header, features, then targets) into a folder and name that in {DATA_VARIABLE}"
+            f"{public.name}.csv (header, features, targets) into a folder and name it in {DATA_VARIABLE}"
         )
     url = public.original.url
     _log.info("downloading %s from %s", public.name, url)

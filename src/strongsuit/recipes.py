@@ -1,0 +1,91 @@
+"""Names in a configuration -> objects: the composition root of models.
+
+The partition wing never imports `learners`; this page hands them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from strongsuit.errors import InputError
+from strongsuit.partition.values import Competitor
+
+COMPETITORS = ("linear", "polynomial", "fourier")  # bases of the ridge models that bid for rows
+
+
+def _ridge(basis: str = "linear") -> Any:
+    from strongsuit.learners.ridge import Ridge
+
+    return Ridge(basis)
+
+
+def _mlp() -> Any:
+    from strongsuit.learners.mlp import MLP
+
+    return MLP()
+
+
+def _gp() -> Any:
+    from strongsuit.learners.gp import GP
+
+    return GP()
+
+
+def _hgb() -> Any:
+    from strongsuit.learners.external import hgb
+
+    return hgb()
+
+
+def _forest() -> Any:
+    from strongsuit.learners.external import random_forest
+
+    return random_forest()
+
+
+@dataclass(frozen=True)
+class Family:
+    """A row of the table of learners: how to make it, and what it is, for help texts."""
+
+    make: Callable[[], Any]
+    words: str
+
+
+FAMILIES: dict[str, Family] = {
+    "ridge": Family(_ridge, "linear ridge regression, penalty by marginal likelihood"),
+    "basis": Family(lambda: _ridge("auto"), "ridge on a linear, polynomial or random Fourier basis"),
+    "gp": Family(_gp, "Gaussian process regression"),
+    "hgb": Family(_hgb, "histogram gradient boosting (scikit-learn)"),
+    "mlp": Family(_mlp, "multi-layer perceptron"),
+    "forest": Family(_forest, "random forest (scikit-learn)"),
+}
+AUTO = ("ridge", "basis", "gp", "hgb", "mlp")
+LEARNERS = ("auto", *FAMILIES)
+
+
+def families(name: str) -> tuple[Competitor, ...]:
+    """The learners behind a name: those `auto` compares, or the one."""
+    if name not in LEARNERS:
+        raise InputError(f"learner must be one of {', '.join(LEARNERS)}, got {name!r}")
+    names = AUTO if name == "auto" else (name,)
+    return tuple(Competitor(n, FAMILIES[n].make()) for n in names)
+
+
+def custom_family(estimator: Any) -> tuple[Competitor, ...]:
+    """A scikit-learn estimator, or a Learner of the user's own, as the only family."""
+    from strongsuit.learners.external import External
+
+    learner = estimator if hasattr(estimator, "traceable") else External(estimator)
+    return (Competitor(type(estimator).__name__, learner),)
+
+
+def competitors() -> tuple[Competitor, ...]:
+    """The models that compete for rows by default."""
+    return tuple(Competitor(basis, _ridge(basis)) for basis in COMPETITORS)
+
+
+def settler() -> Any:
+    """The learner that stands for a regime while a partition comes to rest."""
+    return _ridge("auto")

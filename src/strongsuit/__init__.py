@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ActivePartitioner": "strongsuit.estimators",
     "PartitionedRegressor": "strongsuit.estimators",
-    "discover": "strongsuit.partition",
+    "discover": "strongsuit.partition.discover",
     "InputError": "strongsuit.errors",
     "MissingDependency": "strongsuit.errors",
     "StoreError": "strongsuit.errors",

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = build_app(given)(args=given, prog_name="strongsuit", standalone_mode=False)
     except StrongsuitError as error:
-        return _fail(error, _code_of(error), given)
+        _show_traceback(error)
+        return _say(type(error).__name__, str(error), _code_of(error), given)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except Exception as error:
@@ -79,24 +80,15 @@ def _code_of(error: StrongsuitError) -> int:
     return next((code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), DEFECT)
 
 
-def _fail(error: Exception, code: int, arguments: Sequence[str]) -> int:
-    if _debugging():
-        _show_traceback(error)
-    return _say(type(error).__name__, str(error), code, arguments)
-
-
 def _fail_otherwise(error: Exception, arguments: Sequence[str]) -> int:
-    """A usage error of the parser, or a defect, which is reported without its traceback."""
+    """A usage error of the parser, or a defect: an error that nobody raised on purpose."""
     if hasattr(error, "format_message"):
         command = next((word for word in arguments if word in COMMANDS), "")
         advice = f" (see: {' '.join(filter(None, ('strongsuit', command, '--help')))})"
         return _say("UsageError", error.format_message() + advice, USAGE, arguments)
+    _show_traceback(error)
     advice = f"please report it with the traceback that {DEBUG_VARIABLE}=1 shows"
-    return _fail(Defect(f"unexpected {type(error).__name__}: {error}; {advice}"), DEFECT, arguments)
-
-
-class Defect(Exception):
-    """What should not have happened: an error that nobody raised on purpose."""
+    return _say("Defect", f"unexpected {type(error).__name__}: {error}; {advice}", DEFECT, arguments)
 
 
 def _say(kind: str, message: str, code: int, arguments: Sequence[str]) -> int:
@@ -109,11 +101,10 @@ def _say(kind: str, message: str, code: int, arguments: Sequence[str]) -> int:
     return code
 
 
-def _debugging() -> bool:
-    return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
-
-
 def _show_traceback(error: BaseException) -> None:
+    """Prints where the error arose, if the environment asks for it."""
+    if os.environ.get(DEBUG_VARIABLE, "") in ("", "0"):
+        return
     import traceback
 
     traceback.print_exception(error)

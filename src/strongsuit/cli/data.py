@@ -12,7 +12,9 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Out = Annotated[Path, typer.Option(help="File to write: .csv, .csv.gz, .tsv or .parquet.")]
 
-datasets = typer.Typer(help="Public sets: what there is, and a copy of one.")
+datasets = typer.Typer(
+    help="Public sets: what there is, and a copy of one.\n\nExample: strongsuit datasets list"
+)
 
 
 def generate(

@@ -52,14 +52,17 @@ def read_delimited(
     is empty, binary, ragged or larger than `max_bytes`.
     """
     layout = _layout(path)
-    written = {name.strip(): name for name in layout.names}  # "x, y" means the columns x and y
     chosen = wanted([name.strip() for name in layout.names])
-    names = [written[name] for name in chosen]
-    check_size(path, _wanted_bytes(path, layout, names, max_bytes), max_bytes)
+    check_size(path, _wanted_bytes(path, layout, _written(layout, chosen), max_bytes), max_bytes)
+    if layout.encoding == "utf-8-sig" and not _is_utf8(path):
+        layout = _layout(path, "latin-1")
+        chosen = wanted([name.strip() for name in layout.names])
+    names = _written(layout, chosen)
     types = {name: _TEXT if _sample_has_text(layout, name) else pa.float64() for name in names}
     while True:
         try:
-            return list(written), _read(path, layout, types).rename_columns(chosen)
+            table = _read(path, layout, types).rename_columns(chosen)
+            return [name.strip() for name in layout.names], table
         except pa.ArrowInvalid as error:
             position = _CONVERSION.search(str(error))
             culprit = names[int(position.group(1))] if position else None
@@ -73,10 +76,16 @@ def open_bytes(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
-def _layout(path: Path) -> _Layout:
+def _written(layout: _Layout, names: list[str]) -> list[str]:
+    """The names as they stand in the header: "x, y" means the columns x and y."""
+    spelling = {name.strip(): name for name in layout.names}
+    return [spelling[name] for name in names]
+
+
+def _layout(path: Path, encoding: str = "") -> _Layout:
     with open_bytes(path) as stream:
         head = stream.read(_HEAD)
-    encoding = _encoding(path, head)
+    encoding = encoding or _head_encoding(path, head)
     text = codecs.getincrementaldecoder(encoding)().decode(head)  # a character cut in two at the end waits
     if len(head) == _HEAD:
         text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text
@@ -87,12 +96,20 @@ def _layout(path: Path) -> _Layout:
     return _Layout(encoding, delimiter, next(rows), list(islice(rows, _SAMPLE_ROWS)))
 
 
-def _encoding(path: Path, head: bytes) -> str:
-    """UTF-16 by its mark, else UTF-8 if all of the file is, else Latin-1, which reads any byte."""
+def _head_encoding(path: Path, head: bytes) -> str:
+    """UTF-16 by its mark, else UTF-8 if the head is, else Latin-1, which reads any byte."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if b"\0" in head:
         raise InputError(f"{path.name} is binary, not text: give a CSV or Parquet file")
+    try:
+        codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8-sig"
+
+
+def _is_utf8(path: Path) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     with open_bytes(path) as stream:
         try:
@@ -100,8 +117,8 @@ def _encoding(path: Path, head: bytes) -> str:
                 decoder.decode(block)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
-            return "latin-1"
-    return "utf-8-sig"
+            return False
+    return True
 
 
 def _rows(text: str, delimiter: str) -> Iterator[list[str]]:

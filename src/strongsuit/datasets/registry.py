@@ -25,6 +25,7 @@ from strongsuit.errors import InputError, StoreError
 __all__ = ["DATA_VARIABLE", "PUBLIC_SETS", "find", "load"]
 
 DATA_VARIABLE = "STRONGSUIT_DATA"
+CACHE_VARIABLE = "STRONGSUIT_CACHE"
 TIMEOUT_SECONDS = 30
 MAX_DOWNLOAD = 64 << 20  # bytes; the largest set of the table takes 4 MiB
 _SUBFOLDERS = ("", "regression")
@@ -82,8 +83,9 @@ def _cached(public: PublicSet) -> Path:
 
 
 def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base, "strongsuit", "datasets")
+    own = os.environ.get(CACHE_VARIABLE)
+    shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return (Path(own) if own else Path(shared, "strongsuit")) / "datasets"
 
 
 def _download(public: PublicSet) -> bytes:

@@ -124,7 +124,7 @@ def _needed(roles: Roles, names: list[str]) -> list[str]:
 
 
 def _build(raw: Raw, roles: Roles) -> Table:
-    names = roles.resolve(list(raw.columns))
+    names = roles.resolve(list(raw.names))
     explicit = raw.categorical | set(roles.categorical)
     columns = [
         type_column(name, raw.columns[name], categorical=name in explicit) for name in (*names, *roles.target)
@@ -172,7 +172,7 @@ def _check_target(column: Column, features: Sequence[Column]) -> None:
             f"target {column.name!r} has no finite value in {bad.size} of {len(values)} rows ({missing} "
             f"missing, {bad.size - missing} infinite; first in row {bad[0] + 1}): drop these rows or impute"
         )
-    if np.ptp(values) == 0:
+    if _is_constant(values):
         return  # constant features would look like copies of it
     for feature in features:
         if feature.kind == "numeric" and np.array_equal(feature.values.to_numpy(), values):
@@ -180,6 +180,10 @@ def _check_target(column: Column, features: Sequence[Column]) -> None:
                 f"feature {feature.name!r} equals target {column.name!r} in every row: "
                 "the answer is among the inputs; leave it out (exclude)"
             )
+
+
+def _is_constant(values: np.ndarray) -> bool:
+    return bool(values.min() == values.max())  # a difference of the two could overflow
 
 
 def _groups(raw: Raw, names: Sequence[str]) -> np.ndarray | None:
@@ -210,6 +214,6 @@ def _notes(raw: Raw, features: Sequence[Column], targets: Sequence[Column]) -> l
     notes += [
         f"target {one.name!r} is constant: one model is all there is to find"
         for one in targets
-        if np.ptp(one.values.to_numpy()) == 0
+        if _is_constant(one.values.to_numpy())
     ]
     return notes

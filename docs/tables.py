@@ -1,0 +1,63 @@
+"""Fills the marked places of the pages from the package's own tables, so that no page falls behind.
+
+A page says `<!-- table: NAME -->`; `FILLED` says what stands there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+from importlib.util import find_spec
+from typing import Any
+
+from strongsuit import cli
+from strongsuit.datasets import GENERATORS, PUBLIC_SETS
+
+_MARK = re.compile(r"<!-- table: (\w+) -->")
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """The page with every marked place filled (a hook of mkdocs)."""
+    return _MARK.sub(lambda mark: FILLED[mark.group(1)](), markdown)
+
+
+def generators() -> str:
+    """The laws of `strongsuit generate`."""
+    lines = ["| name | regimes | least error | law |", "|---|---:|---:|---|"]
+    lines += [f"| `{g.name}` | {g.regimes} | {g.noise_floor:g} | {g.law} |" for g in GENERATORS.values()]
+    return "\n".join(lines)
+
+
+def public_sets() -> str:
+    """The sets of `strongsuit datasets`."""
+    lines = [
+        "| name | rows | targets | rows that stay together | download | source |",
+        "|---|---:|---|---|---|---|",
+    ]
+    for one in PUBLIC_SETS.values():
+        cells = [f"`{one.name}`", f"{one.rows:,}", ", ".join(one.targets), ", ".join(one.groups) or "-"]
+        cells += ["yes" if one.original else "needs the folder", one.source]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def commands() -> str:
+    """The help page of every command there is."""
+    pages = []
+    for name, (module, _) in cli.COMMANDS.items():
+        if find_spec(module) is not None:
+            pages.append(f"### strongsuit {name}\n\n```text\n{_help(name)}\n```\n")
+    return "\n".join(pages)
+
+
+def _help(name: str) -> str:
+    os.environ |= {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    page = io.StringIO()
+    with contextlib.redirect_stdout(page):
+        cli.main([name, "--help"])
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip("\n")
+
+
+FILLED = {"generators": generators, "public_sets": public_sets, "commands": commands}

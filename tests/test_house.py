@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "campaign": _BASE | {"executors"},
     "datasets": _BASE | {"core"},
     "testing": _BASE | {"core", "datasets"},
-    "estimators": _BASE | {"core", "learners", "active", "partition", "datasets"},
+    "estimators": _BASE | {"core", "learners", "active", "partition", "datasets", "recipes"},
     "bench": _BASE | {"core", "learners", "active", "partition", "datasets", "executors"},
     "plots": _BASE | {"core"} | _WINGS,
     "report": _BASE | {"core", "plots", "datasets"} | _WINGS,

@@ -1,0 +1,305 @@
+"""Kernel, C and gamma of a boundary, by cross-validated accuracy over units, at the cost of a few fits.
+
+The grid races on a few hundred rows, fold by fold, half of it dropping out each time; the survivors and the linear
+machines meet again in five folds of a larger sample. Within one standard error of the best the simpler one is taken:
+linear before smooth, then the one with the fewest support vectors.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import SVC
+
+from strongsuit.core.keys import Key, key_for
+from strongsuit.partition.margins import calibrate, log_scores, margins
+
+LINEAR_C = (0.1, 1.0, 10.0)
+SMOOTH_C = (
+    1.0,
+    10.0,
+    100.0,
+    1000.0,
+)  # 1000 only ever wins where labels are clean, and there it halves the error
+GAMMA = (0.3, 1.0, 3.0, 10.0)  # times 1 / (columns x variance), scikit-learn's "scale"
+SHARP_GAMMA = (30.0, 100.0)  # also tried on up to three columns, where a regime may be a narrow interval
+SHARP_COLUMNS = 3
+RACE_ROWS, RACE_FOLDS, SURVIVORS = 450, 3, 3
+FINAL_ROWS, FINAL_FOLDS = 1_000, 5
+CLEAN = 0.99  # held-out accuracy above which labels count as clean
+HARDEST, SHARP_ROWS, FEWER = 1e4, 3_000, 0.9
+SHARP_ERRORS = 2.0  # so few rows differ there that two of them would already be more than one standard error
+RARE_ROWS = 50  # rows of a rare regime that a sample keeps, if there are as many
+STEPS = 200_000  # of the solver for each pair; only labels without any pattern need more
+CACHE = 200  # MB
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a search decides, and a later fit may reuse: kind, C, and gamma in standardised space (0 if linear).
+
+    Where temperature, cap and accuracy are given, a fit that reuses the settings does not calibrate again.
+    """
+
+    kind: str
+    C: float
+    gamma: float = 0.0
+    temperature: float | None = None
+    cap: float = 1.0
+    accuracy: float = float("nan")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Standardised rows Z (n, d), regime codes 0..r-1 (n,), weights (n,) of mean one and unit numbers (n,)."""
+
+    Z: np.ndarray
+    labels: np.ndarray
+    w: np.ndarray
+    units: np.ndarray
+    regimes: int
+
+    def __len__(self) -> int:
+        return len(self.Z)
+
+    @property
+    def columns(self) -> int:
+        """How many columns vary, at least one."""
+        return max(int((self.Z != self.Z[0]).any(axis=0).sum()), 1)
+
+    def take(self, index: np.ndarray) -> Labelled:
+        """The rows of an index or a mask."""
+        return Labelled(self.Z[index], self.labels[index], self.w[index], self.units[index], self.regimes)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen settings, the held-out margins that chose them, and each kind's accuracy."""
+
+    settings: Settings
+    rows: Labelled
+    values: np.ndarray
+    compared: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A fitted model with its settings (temperature None: nothing could be held out) and the kinds compared."""
+
+    settings: Settings
+    model: object
+    compared: tuple[tuple[str, float], ...]
+
+
+@dataclass
+class _Runner:
+    """A candidate in the race: what it got right so far, the margins it gave, its support vectors."""
+
+    settings: Settings
+    right: np.ndarray
+    values: np.ndarray
+    vectors: int = 0
+    stopped: bool = False
+
+
+def fit_svm(rows: Labelled, settings: Settings, *, tolerance: float = 1e-3) -> SVC:
+    """A support vector classifier of the rows; deterministic. `fit_status_` is 1 where the solver was stopped."""
+    linear = settings.gamma == 0
+    svm = SVC(
+        C=settings.C,
+        kernel="linear" if linear else "rbf",
+        gamma="scale" if linear else settings.gamma,
+        tol=tolerance,
+        cache_size=CACHE,
+        max_iter=STEPS,
+        decision_function_shape="ovo",
+    )
+    with warnings.catch_warnings():
+        # Large C on labels without a pattern may stop the solver; whoever asks reads fit_status_.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return svm.fit(rows.Z, rows.labels, sample_weight=rows.w)
+
+
+def fit_settled(rows: Labelled, settings: Settings) -> SVC:
+    """The classifier of the rows, with C lowered tenfold for as long as the solver does not come to an end.
+
+    A stopped solver can leave a boundary that is plainly wrong; it happens when all rows are noisier
+    than the sample that chose C.
+    """
+    svm = fit_svm(rows, settings)
+    while svm.fit_status_ and settings.C > LINEAR_C[0]:
+        settings = replace(settings, C=settings.C / 10)
+        svm = fit_svm(rows, settings)
+    return svm
+
+
+def grid(columns: int, *, linear: Sequence[float] = (), smooth: Sequence[float] = ()) -> list[Settings]:
+    """Settings for standardised inputs of so many columns: values of C for the linear and the RBF kernel."""
+    gammas = GAMMA + (SHARP_GAMMA if columns <= SHARP_COLUMNS else ())
+    lines = [Settings("linear", C) for C in linear]
+    return lines + [Settings("rbf", C, gamma / columns) for gamma in gammas for C in smooth]
+
+
+def deal(key: Key, rows: Labelled, most: int) -> tuple[np.ndarray, int]:
+    """Fold number (n,) by unit with every regime in every fold, and the number of folds: `most`, or fewer if the
+    regime with the fewest units has fewer. Below two, no fold can be left out.
+
+    The draw belongs to the unit, so the order of the rows is immaterial.
+    """
+    _, unit = np.unique(rows.units, return_inverse=True)
+    votes = np.zeros((unit.max() + 1, rows.regimes))
+    np.add.at(votes, (unit, rows.labels), rows.w)
+    main = votes.argmax(1)  # a unit of several regimes counts where most of its weight lies
+    folds = min(most, np.bincount(main, minlength=rows.regimes).min())
+    order = np.lexsort((key.numpy().random(len(main)), main))
+    fold = np.empty(len(main), int)
+    fold[order] = np.arange(len(main)) % max(folds, 1)
+    return fold[unit], int(folds)
+
+
+def sample_index(key: Key, rows: Labelled, size: int) -> np.ndarray:
+    """Ascending indices of about `size` rows, drawn by unit; a rare regime keeps more rows than its share."""
+    if len(rows) <= size:
+        return np.arange(len(rows))
+    _, unit = np.unique(rows.units, return_inverse=True)
+    draw = key.numpy().random(unit.max() + 1)[unit]
+    counts = np.bincount(rows.labels, minlength=rows.regimes)
+    quota = np.maximum((counts * size / len(rows)).astype(int), np.minimum(counts, RARE_ROWS))
+    order = np.lexsort((draw, rows.labels))
+    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(order[rank < quota[rows.labels[order]]])
+
+
+def sample(key: Key, rows: Labelled, size: int) -> Labelled:
+    """The rows of `sample_index`, weighted such that each regime keeps its share of the total weight."""
+    part = rows.take(sample_index(key, rows, size))
+    if len(part) == len(rows):
+        return rows
+    totals = np.bincount(rows.labels, rows.w, rows.regimes)
+    w = part.w * (totals / np.bincount(part.labels, part.w, rows.regimes))[part.labels]
+    return replace(part, w=w / w.mean())
+
+
+def choose(
+    key: Key,
+    rows: Labelled,
+    candidates: Sequence[Settings],
+    *,
+    race_rows: int = RACE_ROWS,
+    final_rows: int = FINAL_ROWS,
+    final_folds: int = FINAL_FOLDS,
+) -> Choice | None:
+    """The settings to fit with, or None if some regime has too few units for two folds."""
+    if len(candidates) > SURVIVORS:
+        few = sample(key_for(key, "race"), rows, race_rows)
+        fold, folds = deal(key_for(key, "race", "folds"), few, RACE_FOLDS)
+        if folds < 2:
+            return None
+        candidates = _race(few, fold, folds, candidates)
+    choice = compare(key, rows, candidates, size=final_rows, most=final_folds)
+    if choice is None or dict(choice.compared)[choice.settings.kind] < CLEAN:
+        return choice
+    return _sharpened(key_for(key, "sharpen"), rows, choice)
+
+
+def _sharpened(key: Key, rows: Labelled, choice: Choice) -> Choice:
+    """The choice with C raised tenfold as long as that saves support vectors and costs no accuracy.
+
+    Where the machine hardly errs, only the full density of the rows shows how sharp the boundary is. Wrong
+    labels stay support vectors whatever C is, so that noise ends the climb at once.
+    """
+    rows = sample(key_for(key, "rows"), rows, SHARP_ROWS)
+    fold, folds = deal(key_for(key, "folds"), rows, RACE_FOLDS)
+    best = _tried(choice.settings, rows, fold, folds)
+    while best.settings.C < HARDEST:
+        harder = _tried(replace(best.settings, C=10 * best.settings.C), rows, fold, folds)
+        worse = not within_errors(best.right - harder.right, rows.w, rows.units, SHARP_ERRORS)
+        if harder.stopped or worse or harder.vectors > FEWER * best.vectors:
+            break
+        best = harder
+    accuracy = float(np.average(best.right, weights=rows.w))
+    compared = tuple((k, accuracy if k == best.settings.kind else a) for k, a in choice.compared)
+    return Choice(best.settings, rows, best.values, compared)
+
+
+def compare(
+    key: Key, rows: Labelled, candidates: Sequence[Settings], *, size: int, most: int
+) -> Choice | None:
+    """The simplest of the candidates whose cross-validated accuracy is within one standard error of the
+    best. A machine whose solver was stopped in some fold never counts as simple."""
+    rows = sample(key_for(key, "final"), rows, size)
+    fold, folds = deal(key_for(key, "final", "folds"), rows, most)
+    if folds < 2:
+        return None
+    runners = [_tried(settings, rows, fold, folds) for settings in candidates]
+    chosen = _simplest(runners, rows)
+    accuracy = [(runner.settings.kind, float(np.average(runner.right, weights=rows.w))) for runner in runners]
+    compared = tuple((kind, max(a for k, a in accuracy if k == kind)) for kind in dict(accuracy))
+    return Choice(chosen.settings, rows, chosen.values, compared)
+
+
+def calibrated(choice: Choice) -> Settings:
+    """The chosen settings with temperature, cap and accuracy from the held-out margins."""
+    rows = choice.rows
+    temperature, cap = calibrate(choice.values, rows.labels, rows.w)
+    right = log_scores(choice.values, temperature, cap).argmax(1) == rows.labels
+    accuracy = float(np.average(right, weights=rows.w))
+    return replace(choice.settings, temperature=temperature, cap=cap, accuracy=accuracy)
+
+
+def _runner(settings: Settings, rows: Labelled) -> _Runner:
+    pairs = rows.regimes * (rows.regimes - 1) // 2
+    return _Runner(settings, np.zeros(len(rows)), np.zeros((len(rows), pairs)))
+
+
+def _tried(settings: Settings, rows: Labelled, fold: np.ndarray, folds: int) -> _Runner:
+    runner = _runner(settings, rows)
+    for f in range(folds):
+        _run(runner, rows, fold == f)
+    return runner
+
+
+def _run(runner: _Runner, rows: Labelled, held: np.ndarray) -> None:
+    """Let the candidate predict the held-out rows from the others."""
+    svm = fit_svm(rows.take(~held), runner.settings, tolerance=1e-2)
+    values = margins(svm, rows.Z[held])
+    runner.values[held] = values
+    runner.right[held] = log_scores(values).argmax(1) == rows.labels[held]
+    runner.vectors += len(svm.support_)
+    runner.stopped |= bool(svm.fit_status_)
+
+
+def _race(rows: Labelled, fold: np.ndarray, folds: int, candidates: Sequence[Settings]) -> list[Settings]:
+    """The survivors: after each fold the worse half drops out (successive halving); one linear machine stays in
+    as long as any does, for it is preferred in the end."""
+    runners = [_runner(settings, rows) for settings in candidates]
+    for f in range(folds):
+        for runner in runners:
+            _run(runner, rows, fold == f)
+        seen = fold <= f
+        runners.sort(key=lambda runner: (-float(rows.w[seen] @ runner.right[seen]), runner.vectors))
+        last = f == folds - 1
+        keep = SURVIVORS if last else max(SURVIVORS, (len(runners) + 1) // 2)
+        linear = [runner for runner in runners[keep:] if runner.settings.kind == "linear"]
+        runners = runners[:keep] + linear[: not any(r.settings.kind == "linear" for r in runners[:keep])]
+    return [runner.settings for runner in runners]
+
+
+def _simplest(runners: Sequence[_Runner], rows: Labelled) -> _Runner:
+    best = max(runners, key=lambda runner: float(rows.w @ runner.right))
+    near = [r for r in runners if within_errors(best.right - r.right, rows.w, rows.units)]
+    # The share of support vectors bounds the leave-one-out error (Vapnik 1995) and sets the cost of prediction.
+    return min(near, key=lambda r: (r.stopped, r.settings.kind != "linear", r.vectors, r.settings.C))
+
+
+def within_errors(d: np.ndarray, w: np.ndarray, units: np.ndarray, errors: float = 1.0) -> bool:
+    """Whether the weighted mean of d (n,) is at most so many standard errors, rows of a unit taken together."""
+    mean = float(w @ d / w.sum())
+    _, unit = np.unique(units, return_inverse=True)
+    sums = np.bincount(unit, w * (d - mean))
+    count = len(sums)
+    return mean <= errors * np.sqrt((sums**2).sum() * count / max(count - 1, 1)) / w.sum()

@@ -27,6 +27,14 @@ def _mlp() -> Any:
     return MLP()
 
 
+def _paper_mlp(widths: tuple[int, ...]) -> Any:
+    from strongsuit.learners.mlp import MLP
+
+    return MLP(
+        widths=widths, activation="tanh", learning_rate=5e-3, batch=64, epochs=300, early_stopping=False
+    )
+
+
 def _gp() -> Any:
     from strongsuit.learners.gp import GP
 
@@ -65,10 +73,13 @@ AUTO = ("ridge", "basis", "gp", "hgb", "mlp")
 LEARNERS = ("auto", *FAMILIES)
 
 
-def families(name: str) -> tuple[Competitor, ...]:
-    """The learners behind a name: those `auto` compares, or the one."""
+def families(name: str, *, mode: str = "held_out") -> tuple[Competitor, ...]:
+    """The learners behind a name: those `auto` compares, or the one. In paper mode `auto` is the network
+    the published scheme takes for the single model and the experts."""
     if name not in LEARNERS:
         raise InputError(f"learner must be one of {', '.join(LEARNERS)}, got {name!r}")
+    if mode == "paper" and name == "auto":
+        return (Competitor("mlp", _paper_mlp((32, 32))),)
     names = AUTO if name == "auto" else (name,)
     return tuple(Competitor(n, FAMILIES[n].make()) for n in names)
 
@@ -84,6 +95,11 @@ def custom_family(estimator: Any) -> tuple[Competitor, ...]:
 def competitors() -> tuple[Competitor, ...]:
     """The models that compete for rows by default."""
     return tuple(Competitor(basis, _ridge(basis)) for basis in COMPETITORS)
+
+
+def paper_competitor() -> Competitor:
+    """The small network that competes in paper mode (our choice of size; the papers print none)."""
+    return Competitor("mlp", _paper_mlp((16, 16)))
 
 
 def settler() -> Any:

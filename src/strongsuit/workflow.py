@@ -45,7 +45,11 @@ class Settings:
         _require("mode", self.mode, MODES)
         _require("caution", self.caution, CAUTIONS)
         return Config(
-            mode=self.mode, max_regimes=self.max_regimes, restarts=self.restarts, caution=self.caution, jobs=self.jobs
+            mode=self.mode,
+            max_regimes=self.max_regimes,
+            restarts=self.restarts,
+            caution=self.caution,
+            jobs=self.jobs,
         )
 
 
@@ -77,7 +81,7 @@ def partition_table(
 ) -> Result:
     """The guarded partitioned model of a table, stored in the folder `out` with its report if one is named."""
     settings = settings or Settings()
-    config, families = settings.config(), recipes.families(settings.learner)
+    config, families = settings.config(), recipes.families(settings.learner, mode=settings.mode)
     began = time.perf_counter()
     progress("reading", 0.0)
     table, w = _read(source, targets, groups, exclude, weight)
@@ -88,7 +92,8 @@ def partition_table(
     with mapper(settings.jobs) as run:
         model = discover(
             root_key(settings.seed), X, table.y, families=families, competitors=recipes.competitors(),
-            settler=recipes.settler(), w=w, groups=table.groups, config=config, progress=progress, run=run,
+            settler=recipes.settler(), paper=recipes.paper_competitor() if settings.mode == "paper" else None,
+            w=w, groups=table.groups, config=config, progress=progress, run=run,
         )  # fmt: skip
     facts = summary(model, len(X), table.targets) | {"seconds": round(time.perf_counter() - began, 2)}
     facts["notes"] = [*table.notes, *model.notes]
@@ -113,7 +118,9 @@ def _check_size(table: Table, X: np.ndarray) -> None:
     if len(X) < FEWEST_ROWS:
         raise InputError(f"{table.source} has {len(X)} row; at least {FEWEST_ROWS} are needed to fit a model")
     if X.shape[1] == 0:
-        raise InputError(f"{table.source} has no feature column left besides the target; exclude fewer columns")
+        raise InputError(
+            f"{table.source} has no feature column left besides the target; exclude fewer columns"
+        )
 
 
 @contextmanager

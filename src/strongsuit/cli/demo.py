@@ -39,7 +39,11 @@ def _tables(seed: int) -> list[tuple[str, str, Any]]:
     return [
         ("diabetes", "442 patients (real, ships with scikit-learn): progression of diabetes", _diabetes()),
         ("wave_climb", "A wave, then a slope: two regimes, known", waves.to_frame()),
-        (SHOWN, "Compression of a porous metal (simulated): elastic, plateau, densification", foam.to_frame()),
+        (
+            SHOWN,
+            "Compression of a porous metal (simulated): elastic, plateau, densification",
+            foam.to_frame(),
+        ),
     ]
 
 

@@ -17,15 +17,25 @@ LEARNER_HELP = "auto compares families by cross-validation; or ridge, basis, gp,
 def partition(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV or Parquet file.")],
     target: Annotated[list[str], typer.Option(help="Target column; repeat for several targets.")],
-    groups: Annotated[str | None, typer.Option(help="Column whose equal values stay together in every split.")] = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Column whose equal values stay together in every split.")
+    ] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")] = None,
     weight: Annotated[str | None, typer.Option(help="Column of row weights, zero or more.")] = None,
-    test: Annotated[str | None, typer.Option(metavar="TABLE", help="Rows never trained on, to be scored at the end.")] = None,
-    mode: Annotated[str, typer.Option(help="held_out (guarded) or paper (the published scheme, unguarded).")] = "held_out",
+    test: Annotated[
+        str | None, typer.Option(metavar="TABLE", help="Rows never trained on, to be scored at the end.")
+    ] = None,
+    mode: Annotated[
+        str, typer.Option(help="held_out (guarded) or paper (the published scheme, unguarded).")
+    ] = "held_out",
     learner: Annotated[str, typer.Option(help=LEARNER_HELP)] = "auto",
     max_regimes: Annotated[int, typer.Option(min=1, max=64, help="Most regimes that may be found.")] = 8,
-    restarts: Annotated[int, typer.Option(min=1, max=8, help="Starts tried for each kind of competitor.")] = 4,
-    caution: Annotated[str, typer.Option(help="strict or balanced: how sure the guard must be.")] = Config.caution,
+    restarts: Annotated[
+        int, typer.Option(min=1, max=8, help="Starts tried for each kind of competitor.")
+    ] = 4,
+    caution: Annotated[
+        str, typer.Option(help="strict or balanced: how sure the guard must be.")
+    ] = Config.caution,
     out: Annotated[Path | None, typer.Option(help="Folder for the model and its report.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Processes for the guard's folds; 0 takes all cores.")] = 1,

@@ -125,7 +125,9 @@ def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
     total = (w @ b**2)[None]
     residual = np.maximum(total - (1.0 / shrunk) @ rotated**2, 1e-12 * total + 1e-300)
     dof = max(n - 1.0, 1e-9)
-    likelihood = -0.5 * dof * np.log(residual / dof).sum(1) - 0.5 * k * np.log1p(values / PENALTIES[:, None]).sum(1)
+    likelihood = -0.5 * dof * np.log(residual / dof).sum(1) - 0.5 * k * np.log1p(
+        values / PENALTIES[:, None]
+    ).sum(1)
     best = int(np.argmax(likelihood))
     coef = scale[:, None] * (vectors @ (rotated / shrunk[best][:, None]))
     return likelihood[best], coef, mean_y - mean_p @ coef, residual[best] / dof

@@ -73,7 +73,9 @@ def compete(
         key_for(key, "start"), recipe.start, Z, build.Y, residual, build.w, models=min(2, config.max_regimes)
     )
     models = int(owners.max()) + 1
-    blank = State(owners, (None,) * models, np.zeros((arena.build_gate.shape[1], models)), 1.0, np.zeros((0, 0)))
+    blank = State(
+        owners, (None,) * models, np.zeros((arena.build_gate.shape[1], models)), 1.0, np.zeros((0, 0))
+    )
     state = _run(arena, blank, 2 * config.interval)
     book = _Book(arena)
     book.note("start", state, 1.0)
@@ -99,7 +101,13 @@ class _Book:
         old = self.best.get(count)
         if old is None or mean < np.average(old.losses, weights=self.arena.judge.w):
             self.best[count] = Snapshot(
-                self.arena.competitor, self.arena.recipe, state.params, state.gate, state.labels, losses, state.spread
+                self.arena.competitor,
+                self.arena.recipe,
+                state.params,
+                state.gate,
+                state.labels,
+                losses,
+                state.spread,
             )
         sizes = tuple(int(s) for s in np.bincount(state.labels, minlength=count))
         self.trace.append(Step(len(self.trace), event, count, mean, changed, sizes))

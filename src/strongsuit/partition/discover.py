@@ -14,6 +14,7 @@ from strongsuit.core.learner import Prediction, fits_done
 from strongsuit.errors import InputError
 from strongsuit.partition.experts import choose_family, fit_model, sample_rows
 from strongsuit.partition.guard import Evidence, RegimeVerdict, Verdict, decide, deployed_losses
+from strongsuit.partition.paper import paper_pipeline
 from strongsuit.partition.pipeline import (
     CHUNK,
     EXPERT,
@@ -114,20 +115,21 @@ def discover(
     w: np.ndarray | None = None,
     groups: np.ndarray | None = None,
     config: Config | None = None,
+    paper: Competitor | None = None,
     progress: Progress = lambda stage, share: None,
     run: Callable[[Callable, Iterable], Iterable] = map,
 ) -> Partitioned:
     """The guarded partitioned model of X (n, d), Y (n, q), weights w (n,) and groups (n,).
 
     `families` are the learners that fallback and experts are chosen from; `competitors` bid for rows;
-    `settler` is the learner that stands for a regime while the partition comes to rest. `run` is a
-    map over the fold pipelines, such as an executor's.
+    `settler` is the learner that stands for a regime while the partition comes to rest. `paper` competes
+    instead if the mode is "paper". `run` is a map over the fold pipelines, such as an executor's.
     """
-    config = config or Config()
+    config = _of_mode(config or Config())
     began, fitted = time.process_time(), fits_done()
     rows, scale, order = _prepared(X, Y, w, groups)
     omega = _omega(scale)
-    problem = Problem(families, competitors, settler, omega, config)
+    problem = Problem(families, competitors, settler, omega, config, paper)
     progress("search", 0.0)
     pipeline, search = _whole(key, rows, problem, scale)
     progress("search", 0.3)
@@ -170,7 +172,18 @@ def _omega(scale: Scale) -> np.ndarray:
 def _whole(key: Key, rows: Rows, problem: Problem, scale: Scale) -> tuple[Pipeline, Search | None]:
     if scale.constant.all() or len(np.unique(rows.units)) < 3:
         return _fallback_only(key, rows, problem), None
-    return run_pipeline(key_for(key, "partition", "all"), rows, problem)
+    return _runner(problem)(key_for(key, "partition", "all"), rows, problem)
+
+
+def _runner(problem: Problem):
+    return paper_pipeline if problem.config.mode == "paper" else run_pipeline
+
+
+def _of_mode(config: Config) -> Config:
+    """The switches a mode implies: the published scheme has no guard, no clipping, hard gates."""
+    if config.mode != "paper":
+        return config
+    return replace(config, guard=False, clip=False, shrink=False, gating="hard")
 
 
 def _fallback_only(key: Key, rows: Rows, problem: Problem) -> Pipeline:
@@ -198,7 +211,7 @@ class FoldTask:
         """The pipeline without the held-out rows, and what it says of them."""
         rest = self.rows.take(~self.held_out)
         if self.search and len(np.unique(rest.units)) >= 3:
-            pipeline, _ = run_pipeline(self.key, rest, self.problem)
+            pipeline, _ = _runner(self.problem)(self.key, rest, self.problem)
         else:
             pipeline = _fallback_only(self.key, rest, self.problem)
         X = self.rows.X[self.held_out]
@@ -275,7 +288,9 @@ def _losses(evidence: Evidence, rows: Rows, final: Pipeline, verdict: Verdict, o
 def _notes(scale: Scale, rows: Rows) -> tuple[str, ...]:
     notes = []
     if scale.constant.any():
-        notes.append(f"constant_target: {int(scale.constant.sum())} of {len(scale.constant)} targets never vary")
+        notes.append(
+            f"constant_target: {int(scale.constant.sum())} of {len(scale.constant)} targets never vary"
+        )
     copies = len(rows) - len(np.unique(rows.units))
     if copies:
         notes.append(f"repeated_rows: {copies} rows share their features (or group) with another row")
@@ -298,7 +313,9 @@ def _route_block(model: Partitioned, X: np.ndarray, unseen: np.ndarray) -> Route
     q = len(model.scale.center)
     if not len(X):
         none = np.zeros(0)
-        return Routed(np.zeros((0, q)), np.zeros((0, q)), none.astype(int), none, none.astype(str), np.zeros((0, q)))
+        return Routed(
+            np.zeros((0, q)), np.zeros((0, q)), none.astype(int), none, none.astype(str), np.zeros((0, q))
+        )
     said = pieces(model.pipeline, X, unseen, model.config)
     answer, reason = combine(said, _allowed(model), soft=model.pipeline.soft)
     spread = np.sqrt(model.residual_variance[np.minimum(said.regime, len(model.residual_variance) - 1)])
@@ -346,7 +363,18 @@ class PartitionedLearner:
 
     def embed(self, params: Partitioned, X: np.ndarray) -> np.ndarray:
         """Probabilities of the regimes (n, r)."""
-        return pieces(params.pipeline, np.asarray(X, float), np.zeros(len(X), bool), params.config).probabilities
+        return pieces(
+            params.pipeline, np.asarray(X, float), np.zeros(len(X), bool), params.config
+        ).probabilities
 
 
-__all__ = ["Partitioned", "PartitionedLearner", "Routed", "deployed_losses", "discover", "replace", "route", "EXPERT"]
+__all__ = [
+    "EXPERT",
+    "Partitioned",
+    "PartitionedLearner",
+    "Routed",
+    "deployed_losses",
+    "discover",
+    "replace",
+    "route",
+]

@@ -43,11 +43,11 @@ def gate_basis(key: Key, d: int, kind: str, *, features: int = 64) -> GateBasis:
 def fit_gate(
     P: np.ndarray, labels: np.ndarray, w: np.ndarray, start: np.ndarray, *, steps: int = STEPS
 ) -> np.ndarray:
-    """Gate weights (p, k) after some steps from `start` towards the labels (n,)."""
+    """Gate weights (p, k) after some steps from `start` towards labels (n,) or shares of labels (n, k)."""
     p, k = start.shape
     if k == 1:
         return start
-    target = np.eye(k)[labels]
+    target = np.eye(k)[labels] if labels.ndim == 1 else labels
     penalised = np.ones((p, 1))
     penalised[-1] = 0.0
 

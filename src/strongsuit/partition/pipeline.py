@@ -26,9 +26,11 @@ from strongsuit.partition.experts import (
 from strongsuit.partition.regimes import (
     Settled,
     choose,
+    cross_judged,
     finalists,
     settle,
     settlements,
+    shortlist,
     single,
     stability,
 )
@@ -48,6 +50,7 @@ RECIPES = (
 )
 SOFT_FLOOR = 0.05  # probabilities below this count as zero in soft gating
 AMBIGUITY = 0.1  # the largest probability must exceed 1/r by so much
+CROSS_JUDGED_UP_TO = 3_000  # above it the judge rows alone are enough
 CHUNK = 100_000  # rows predicted at once
 
 REASONS = ("expert", "one_model", "disabled", "far", "unseen_level", "ambiguous", "expert_not_finite")
@@ -63,6 +66,7 @@ class Problem:
     settler: Any
     omega: np.ndarray
     config: Config
+    paper: Competitor | None = None  # who competes in paper mode
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class Search:
 
     competitions: tuple[Competition, ...]
     path: tuple[tuple[int, float, float], ...]  # (regimes, judged loss, standard error)
-    chosen: Settled
+    chosen: Settled | None  # None in paper mode, which never settles
     stability: dict[str, float]
 
 
@@ -157,12 +161,23 @@ def run_search(key: Key, build: Rows, judge: Rows, problem: Problem) -> Search:
     settled = [
         candidate
         for number, snapshot in enumerate(snapshots)
-        for candidate in settlements(key_for(key, "settle", number), problem.settler, snapshot, build, judge, omega=omega)
+        for candidate in settlements(
+            key_for(key, "settle", number), problem.settler, snapshot, build, judge, omega=omega
+        )
         if _large_enough(candidate, build, config)
     ]
-    chosen = choose([alone, *settled], judge)
+    sample = Rows(*(np.concatenate(pair) for pair in zip(_fields(build), _fields(judge), strict=True)))
+    listed, jury = shortlist([alone, *settled], judge), judge
+    if len(sample) <= CROSS_JUDGED_UP_TO:
+        judged = [cross_judged(key_for(key, "judge"), c, sample, omega=omega) for c in listed]
+        listed, jury = [c for c in judged if c is not None], sample
+    chosen = choose(listed, jury)
     same = [s.labels(build.X) for s in settled if s.count == chosen.count and s.count > 1]
-    return Search(tuple(contests), _path([alone, *settled], judge), chosen, stability(same))
+    return Search(tuple(contests), _path(listed, jury), chosen, stability(same))
+
+
+def _fields(rows: Rows) -> tuple[np.ndarray, ...]:
+    return rows.X, rows.Y, rows.w, rows.units
 
 
 def _large_enough(candidate: Settled, build: Rows, config: Config) -> bool:
@@ -198,7 +213,11 @@ def _fit_experts(key: Key, rows: Rows, labels: np.ndarray, family: Competitor, p
     for k in range(int(labels.max()) + 1):
         own = rows.take(labels == k)
         small = len(np.unique(own.units)) < problem.config.min_rows * problem.config.build_share
-        chosen = family if small else choose_family(key_for(key, "expert", k), problem.families, own, problem.omega)
+        chosen = (
+            family
+            if small
+            else choose_family(key_for(key, "expert", k), problem.families, own, problem.omega)
+        )
         experts.append(fit_model(key_for(key, "expert", k), chosen, own))
         ranges.append(clip_range(own))
     every = np.arange(rows.X.shape[1])
@@ -309,10 +328,11 @@ def pieces(pipeline: Pipeline, X: np.ndarray, unseen: np.ndarray, config: Config
     experts = _shrunk(base, _raw_experts(pipeline, X, config), pipeline.shrink)
     own = experts[np.arange(len(X)), regime]
     reason = np.zeros(len(X), int)
-    if not pipeline.soft:
+    if not pipeline.soft and config.mode != "paper":
         reason[probabilities.max(1) < 1.0 / pipeline.regimes + AMBIGUITY] = AMBIGUOUS
     reason[unseen] = UNSEEN
-    reason[pipeline.far.is_far(X)] = FAR
+    if pipeline.far is not None:
+        reason[pipeline.far.is_far(X)] = FAR
     reason[~np.isfinite(own).all(1)] = NOT_FINITE
     return Pieces(base, experts, regime, probabilities, reason)
 

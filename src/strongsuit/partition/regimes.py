@@ -8,7 +8,7 @@ maximum likelihood, comes to rest in the middle of the undecided zone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import can_refine, fit_one, refine_one
 from strongsuit.partition.competition import losses_of
 from strongsuit.partition.gate import GateBasis, fit_gate, gate_basis, log_softmax
-from strongsuit.partition.units import mean_and_error, standardise
+from strongsuit.partition.units import folds, mean_and_error, standardise
 from strongsuit.partition.values import Config, Rows, Snapshot
 
 VETO = 0.05  # a model may not bid where the gate gives it less than this
@@ -29,6 +29,8 @@ GATE_STEPS = 60  # L-BFGS steps: a settled gate is fitted to convergence, not in
 RESTED = 0.001  # share of rows changing hands below which a partition has settled
 COLUMN_COUNTS = (1, 2, 4)  # sizes of the sparse gates tried beside the full one
 IMPORTANCE_TREES = 60
+JUDGE_FOLDS = 3
+LISTED = 3  # settled partitions of one size that are judged by cross-validation
 SAME_REGIME = 0.3  # Jaccard overlap below which two regimes do not match
 
 
@@ -83,15 +85,15 @@ def settle(
     P = basis(((build.X - center) / spread)[:, columns])
     weights = np.zeros((P.shape[1], count))
     params: tuple[Any, ...] = (None,) * count
-    winners = owners
+    winners, shares = owners, np.eye(count)[owners]
     for turn in range(ROUNDS):
         if len(np.unique(winners)) < count:
             return None
-        weights = fit_gate(P, winners, build.w, weights, steps=GATE_STEPS)
+        weights = fit_gate(P, shares, build.w, weights, steps=GATE_STEPS)
         barred = np.exp(log_softmax(P @ weights)) < VETO
         params = fit_regimes(key, learner, winners, params if turn % 3 else (None,) * count, build)
         bids = losses_of(params, learner, build, omega)
-        before, winners = winners, np.where(barred, np.inf, bids).argmin(1)
+        before, (winners, shares) = winners, _claims(np.where(barred, np.inf, bids), build.w)
         if np.mean(before != winners) < RESTED:
             break
     named = (P @ weights).argmax(1)
@@ -102,6 +104,14 @@ def settle(
         learner, params, kind, columns, center, spread, basis, weights, winners, np.zeros(0), origin
     )
     return _judged(found, judge, omega)
+
+
+def _claims(bids: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Winner (n,) of every row, and every model's share (n, k): its posterior probability under a flat
+    prior, so that a row both models predict alike pulls the gate to neither side."""
+    winners = bids.argmin(1)
+    noise = max(float(np.average(bids.min(1), weights=w)), 1e-300)
+    return winners, np.exp(log_softmax(-np.minimum(bids / (2.0 * noise), 1e6)))
 
 
 def fit_regimes(key: Key, learner: Any, labels: np.ndarray, old: tuple, rows: Rows) -> tuple[Any, ...]:
@@ -117,8 +127,6 @@ def fit_regimes(key: Key, learner: Any, labels: np.ndarray, old: tuple, rows: Ro
 
 
 def _judged(found: Settled, judge: Rows, omega: np.ndarray) -> Settled:
-    from dataclasses import replace
-
     losses = losses_of(found.params, found.learner, judge, omega)
     named = found.labels(judge.X)
     return replace(found, losses=losses[np.arange(len(named)), named])
@@ -192,8 +200,43 @@ def choose(candidates: list[Settled], judge: Rows) -> Settled:
         harm, error = mean_and_error(c.losses - best.losses, judge.w, judge.units)
         return harm <= error
 
-    near = [(c.complexity, mean, i) for i, (c, mean) in enumerate(zip(candidates, means, strict=True)) if close(c)]
+    near = [
+        (c.complexity, mean, i) for i, (c, mean) in enumerate(zip(candidates, means, strict=True)) if close(c)
+    ]
     return candidates[min(near)[2]]
+
+
+def cross_judged(key: Key, candidate: Settled, rows: Rows, *, omega: np.ndarray) -> Settled | None:
+    """The candidate with losses on all rows, each from a partition settled anew without the row's fold.
+
+    The judge rows alone are too few to tell close partitions apart in a small table.
+    """
+    fold = folds(key_for(key, "cross"), rows.units, JUDGE_FOLDS)
+    losses = np.zeros(len(rows))
+    for f in np.unique(fold):
+        rest, out = rows.take(fold != f), rows.take(fold == f)
+        if candidate.count == 1:
+            again = single(key_for(key, int(f)), candidate.learner, rest, out, omega=omega)
+        else:
+            again = settle(
+                key_for(key, int(f)), candidate.learner, candidate.labels(rest.X), candidate.count, rest, out,
+                kind=candidate.kind, columns=candidate.columns, omega=omega,
+            )  # fmt: skip
+        if again is None:
+            return None
+        losses[fold == f] = again.losses
+    return replace(candidate, losses=losses)
+
+
+def shortlist(candidates: list[Settled], judge: Rows) -> list[Settled]:
+    """The best candidate of each complexity, at most LISTED of them for one number of regimes."""
+    ranked = sorted(candidates, key=lambda c: float(np.average(c.losses, weights=judge.w)))
+    taken: list[Settled] = []
+    for candidate in ranked:
+        alike = [t for t in taken if t.count == candidate.count]
+        if len(alike) < LISTED and all(t.complexity != candidate.complexity for t in alike):
+            taken.append(candidate)
+    return taken
 
 
 def finalists(snapshots: list[Snapshot], judge: Rows, config: Config) -> list[Snapshot]:
@@ -201,7 +244,9 @@ def finalists(snapshots: list[Snapshot], judge: Rows, config: Config) -> list[Sn
     ranked = sorted(snapshots, key=lambda s: float(np.average(s.losses, weights=judge.w)))
     taken: list[Snapshot] = []
     for snapshot in ranked:
-        if snapshot.count > 1 and sum(t.count == snapshot.count for t in taken) < max(1, config.finalists // 2):
+        if snapshot.count > 1 and sum(t.count == snapshot.count for t in taken) < max(
+            1, config.finalists // 2
+        ):
             taken.append(snapshot)
     return taken[: config.finalists]
 
@@ -223,9 +268,7 @@ def match(names: np.ndarray, others: np.ndarray, regimes: int, other_regimes: in
 
 def stability(labellings: list[np.ndarray]) -> dict[str, float]:
     """Mean and minimum adjusted Rand index over all pairs of labellings of the same rows."""
-    pairs = [
-        adjusted_rand_score(a, b) for i, a in enumerate(labellings) for b in labellings[i + 1 :]
-    ]
+    pairs = [adjusted_rand_score(a, b) for i, a in enumerate(labellings) for b in labellings[i + 1 :]]
     if not pairs:
         return {"mean": float("nan"), "min": float("nan"), "restarts": len(labellings)}
     return {"mean": float(np.mean(pairs)), "min": float(np.min(pairs)), "restarts": len(labellings)}

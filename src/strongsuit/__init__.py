@@ -24,7 +24,7 @@ _HOMES = {
     "read_table": "strongsuit.datasets",
 }
 
-__all__ = [ 
+__all__ = [
     "__version__",
     *_HOMES,
 ]

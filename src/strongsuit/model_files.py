@@ -117,15 +117,11 @@ def load(folder: str | Path) -> SavedModel:
     folder = Path(folder)
     path = folder / "manifest.json"
     if not path.is_file():
-        raise InputError(
-            f"{folder} holds no model (no manifest.json); name a folder that `partition --out` wrote"
-        )
+        raise InputError(f"{folder} holds no model (no manifest.json); name a folder that `partition --out` wrote")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest.get("format") != FORMAT:
-            raise InputError(
-                f"{folder} has model format {manifest.get('format')!r}; this version reads {FORMAT}"
-            )
+            raise InputError(f"{folder} has model format {manifest.get('format')!r}; this version reads {FORMAT}")
         model = _Unpacker(folder).unpack(manifest["model"])
         encoder = Encoder.from_json(json.dumps(manifest["encoder"]))
         return SavedModel(model, encoder, tuple(manifest["targets"]), manifest["facts"])

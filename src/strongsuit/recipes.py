@@ -30,9 +30,7 @@ def _mlp() -> Any:
 def _paper_mlp(widths: tuple[int, ...]) -> Any:
     from strongsuit.learners.mlp import MLP
 
-    return MLP(
-        widths=widths, activation="tanh", learning_rate=5e-3, batch=64, epochs=300, early_stopping=False
-    )
+    return MLP(widths=widths, activation="tanh", learning_rate=5e-3, batch=64, epochs=300, early_stopping=False)
 
 
 def _gp() -> Any:

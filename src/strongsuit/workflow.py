@@ -118,9 +118,7 @@ def _check_size(table: Table, X: np.ndarray) -> None:
     if len(X) < FEWEST_ROWS:
         raise InputError(f"{table.source} has {len(X)} row; at least {FEWEST_ROWS} are needed to fit a model")
     if X.shape[1] == 0:
-        raise InputError(
-            f"{table.source} has no feature column left besides the target; exclude fewer columns"
-        )
+        raise InputError(f"{table.source} has no feature column left besides the target; exclude fewer columns")
 
 
 @contextmanager

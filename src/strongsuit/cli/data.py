@@ -12,9 +12,7 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Out = Annotated[Path, typer.Option(help="File to write: .csv, .csv.gz, .tsv or .parquet.")]
 
-datasets = typer.Typer(
-    help="Public sets: what there is, and a copy of one.\n\nExample: strongsuit datasets list"
-)
+datasets = typer.Typer(help="Public sets: what there is, and a copy of one.\n\nExample: strongsuit datasets list")
 
 
 def generate(
@@ -37,9 +35,7 @@ def generate(
         _show_rows("Laws", listed, ("name", "regimes", "law"), as_json)
         return
     if out is None:
-        raise typer.BadParameter(
-            f"name the file that takes the table, such as {name}.csv", param_hint="--out"
-        )
+        raise typer.BadParameter(f"name the file that takes the table, such as {name}.csv", param_hint="--out")
     table = draw(name, rows=rows, seed=seed)
     write_table(table.to_frame(), out)
     facts = {"name": name, "rows": rows, "seed": seed, "out": str(out), "regimes": table.expected_regimes}

@@ -41,7 +41,7 @@ def _tables(seed: int) -> list[tuple[str, str, Any]]:
         ("wave_climb", "A wave, then a slope: two regimes, known", waves.to_frame()),
         (
             SHOWN,
-            "Compression of a porous metal (simulated): elastic, plateau, densification",
+            "Compression of a porous polymer (simulated): elastic, plateau, densification",
             foam.to_frame(),
         ),
     ]
@@ -58,6 +58,7 @@ def _one(name: str, words: str, frame: Any, out: Path, seed: int, quiet: bool) -
     from strongsuit.datasets.writing import write_table
     from strongsuit.workflow import Settings, partition_table, predict_table
 
+    out.mkdir(parents=True, exist_ok=True)
     path = write_table(frame, out / f"{name}.csv")
     known = "regime" in frame.columns
     with stages(name, quiet=quiet) as progress:

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from strongsuit.cli.progress import stages
-from strongsuit.partition.values import Config
 
 LEARNER_HELP = "auto compares families by cross-validation; or ridge, basis, gp, hgb, mlp, forest."
 
@@ -17,9 +16,7 @@ LEARNER_HELP = "auto compares families by cross-validation; or ridge, basis, gp,
 def partition(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV or Parquet file.")],
     target: Annotated[list[str], typer.Option(help="Target column; repeat for several targets.")],
-    groups: Annotated[
-        str | None, typer.Option(help="Column whose equal values stay together in every split.")
-    ] = None,
+    groups: Annotated[str | None, typer.Option(help="Column whose equal values stay together in every split.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")] = None,
     weight: Annotated[str | None, typer.Option(help="Column of row weights, zero or more.")] = None,
     test: Annotated[
@@ -30,12 +27,10 @@ def partition(
     ] = "held_out",
     learner: Annotated[str, typer.Option(help=LEARNER_HELP)] = "auto",
     max_regimes: Annotated[int, typer.Option(min=1, max=64, help="Most regimes that may be found.")] = 8,
-    restarts: Annotated[
-        int, typer.Option(min=1, max=8, help="Starts tried for each kind of competitor.")
-    ] = 4,
+    restarts: Annotated[int, typer.Option(min=1, max=8, help="Starts tried for each kind of competitor.")] = 4,
     caution: Annotated[
-        str, typer.Option(help="strict or balanced: how sure the guard must be.")
-    ] = Config.caution,
+        str | None, typer.Option(help="strict or balanced: how sure the guard must be before an expert speaks.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the model and its report.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same model.")] = 0,
     jobs: Annotated[int, typer.Option(min=0, help="Processes for the guard's folds; 0 takes all cores.")] = 1,
@@ -47,7 +42,7 @@ def partition(
     """
     from strongsuit.workflow import Settings, partition_table
 
-    settings = Settings(learner, mode, max_regimes, restarts, caution, seed, jobs)
+    settings = Settings(learner, mode, max_regimes, restarts, caution or Settings.caution, seed, jobs)
     with stages("partition", quiet=as_json) as progress:
         result = partition_table(
             table, targets=target, groups=groups, exclude=exclude or [], weight=weight, test=test,

@@ -10,12 +10,8 @@ import typer
 
 
 def predict(
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL", help="Folder that `strongsuit partition --out` wrote.")
-    ],
-    table: Annotated[
-        str, typer.Argument(metavar="TABLE", help="CSV or Parquet file with the model's features.")
-    ],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder that `strongsuit partition --out` wrote.")],
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="CSV or Parquet file with the model's features.")],
     out: Annotated[Path, typer.Option(help="File to write: .csv, .csv.gz, .tsv or .parquet.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:

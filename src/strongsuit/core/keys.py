@@ -54,9 +54,7 @@ def root_key(random_state: int | np.random.Generator | np.random.RandomState | N
         return _split(int(random_state.randint(2**31 - 1)))
     if isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool):
         return _digest(b"root", str(int(random_state)).encode())
-    raise InputError(
-        f"random_state must be None, an integer or a NumPy generator, got {type(random_state).__name__}"
-    )
+    raise InputError(f"random_state must be None, an integer or a NumPy generator, got {type(random_state).__name__}")
 
 
 def key_for(key: Key, *names: str | int) -> Key:

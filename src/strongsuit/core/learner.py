@@ -7,7 +7,7 @@ over on the host, and a process that uses only these never loads JAX.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -70,7 +70,7 @@ def fit_many(learner: Learner, keys: Sequence[Key], X: Any, y: Any, W: Any) -> A
     if not learner.traceable:
         return [learner.fit(key, X, y, w) for key, w in zip(keys, W, strict=True)]
     X, y, W = _padded(learner, X, y, W)
-    return _fit_members(learner, _words(keys), X, y, W)
+    return _fit_members(*_shell(learner), _words(keys), X, y, W)
 
 
 def predict_many(learner: Learner, params: Any, X: Any) -> Prediction:
@@ -89,7 +89,7 @@ def refine_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, y: Any, 
     if not learner.traceable:
         return [learner.refine(key, p, X, y, w) for key, p, w in zip(keys, params, W, strict=True)]
     X, y, W = _padded(learner, X, y, W)
-    return _refine_members(learner, _words(keys), params, X, y, W)
+    return _refine_members(*_shell(learner), _words(keys), params, X, y, W)
 
 
 def can_refine(learner: Any) -> bool:
@@ -151,8 +151,20 @@ def join(params: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *params)
 
 
-def _fit(learner, words, X, y, W):
+def _shell(learner: Any) -> tuple[Any, dict[str, np.float32]]:
+    """The learner with its run-time settings at their defaults, and the settings as numbers.
+
+    Only the first decides what is compiled, so learners that differ in learning rate or epochs share an executable.
+    """
+    names = getattr(learner, "runtime", ())
+    defaults = {field.name: field.default for field in fields(learner) if field.name in names}
+    return replace(learner, **defaults), {name: np.float32(getattr(learner, name)) for name in names}
+
+
+def _fit(learner, settings, words, X, y, W):
     from jax.random import wrap_key_data
+
+    learner = replace(learner, **settings)
 
     def one(word, w):
         return learner.fit(wrap_key_data(word, impl="threefry2x32"), X, y, w)
@@ -160,8 +172,10 @@ def _fit(learner, words, X, y, W):
     return over_members(one)(words, W)
 
 
-def _refine(learner, words, params, X, y, W):
+def _refine(learner, settings, words, params, X, y, W):
     from jax.random import wrap_key_data
+
+    learner = replace(learner, **settings)
 
     def one(word, start, w):
         return learner.refine(wrap_key_data(word, impl="threefry2x32"), start, X, y, w)

@@ -157,9 +157,7 @@ def _typed(name: str, series: pd.Series, categorical: bool) -> tuple[Kind, pd.Se
 
 def _require_columns(columns: Sequence[SourceColumn], frame: pd.DataFrame) -> None:
     if not isinstance(frame, pd.DataFrame):
-        raise InputError(
-            f"a table to encode must be a Table or a pandas DataFrame, got {type(frame).__name__}"
-        )
+        raise InputError(f"a table to encode must be a Table or a pandas DataFrame, got {type(frame).__name__}")
     absent = [column.name for column in columns if column.name not in frame.columns]
     if absent:
         raise InputError(

@@ -90,9 +90,7 @@ def _is_parquet(path: Path) -> bool:
     if magic == b"PK\x03\x04" or suffix in (".xlsx", ".xls", ".ods"):
         raise InputError(f"{path.name} is a spreadsheet or archive: save it as CSV (UTF-8) or Parquet")
     if suffix not in ("", *_TEXT_SUFFIXES):
-        raise InputError(
-            f"{path.name} has the suffix {suffix!r}; read are .csv, .tsv, .txt (also .gz) and .parquet"
-        )
+        raise InputError(f"{path.name} has the suffix {suffix!r}; read are .csv, .tsv, .txt (also .gz) and .parquet")
     return False
 
 

@@ -126,9 +126,7 @@ def _needed(roles: Roles, names: list[str]) -> list[str]:
 def _build(raw: Raw, roles: Roles) -> Table:
     names = roles.resolve(list(raw.names))
     explicit = raw.categorical | set(roles.categorical)
-    columns = [
-        type_column(name, raw.columns[name], categorical=name in explicit) for name in (*names, *roles.target)
-    ]
+    columns = [type_column(name, raw.columns[name], categorical=name in explicit) for name in (*names, *roles.target)]
     features, targets = columns[: len(names)], columns[len(names) :]
     _check_rows(raw, bool(targets))
     for column in features:
@@ -152,9 +150,7 @@ def _check_rows(raw: Raw, training: bool) -> None:
     rows = len(next(iter(raw.columns.values())))
     if training and rows < 2:
         count = "no rows" if rows == 0 else "one row"
-        raise InputError(
-            f"{raw.source} has a header and {count}: learning needs at least two, useful are 40 or more"
-        )
+        raise InputError(f"{raw.source} has a header and {count}: learning needs at least two, useful are 40 or more")
 
 
 def _check_target(column: Column, features: Sequence[Column]) -> None:
@@ -202,15 +198,9 @@ def _groups(raw: Raw, names: Sequence[str]) -> np.ndarray | None:
 
 
 def _notes(raw: Raw, features: Sequence[Column], targets: Sequence[Column]) -> list[str]:
-    notes = (
-        ["a column without a name (row numbers?) was left out; name it to use it"] if "" in raw.names else []
-    )
+    notes = ["a column without a name (row numbers?) was left out; name it to use it"] if "" in raw.names else []
     notes += [column.note for column in (*features, *targets) if column.note]
-    notes += [
-        f"feature {one.name!r} has no values"
-        for one in features
-        if one.values.isna().all() and len(one.values)
-    ]
+    notes += [f"feature {one.name!r} has no values" for one in features if one.values.isna().all() and len(one.values)]
     notes += [
         f"target {one.name!r} is constant: one model is all there is to find"
         for one in targets

@@ -75,9 +75,7 @@ def prediction_data(estimator: Any, X: Any, encoder: Encoder | None) -> tuple[np
     X = _named(X)
     if encoder is None or not isinstance(X, pd.DataFrame):
         dtype = np.float64 if encoder is None else None
-        X = validate_data(
-            estimator, X, reset=False, dtype=dtype, ensure_all_finite=False, ensure_min_samples=0
-        )
+        X = validate_data(estimator, X, reset=False, dtype=dtype, ensure_all_finite=False, ensure_min_samples=0)
         if encoder is None:
             _require_complete(X)
             return X, np.zeros(len(X), bool)
@@ -154,8 +152,7 @@ def _require_finite_target(y: np.ndarray) -> None:
     if len(bad):
         what = "NaN" if np.isnan(y).any() else "infinity"
         raise InputError(
-            f"Input y contains {what} in {len(bad)} of {len(y)} rows (first in row {bad[0]}): "
-            "drop these rows or impute"
+            f"Input y contains {what} in {len(bad)} of {len(y)} rows (first in row {bad[0]}): drop these rows or impute"
         )
 
 

@@ -80,9 +80,7 @@ class External:
     def _fit_classes(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> ExternalParams:
         """A fitted classifier, or the one class that is present (many classifiers refuse to be fitted to one)."""
         if not np.array_equal(y, np.eye(y.shape[1])[np.argmax(y, axis=1)]):
-            raise InputError(
-                "y of a classifier must be indicator columns: one 1 in each row, zeros elsewhere"
-            )
+            raise InputError("y of a classifier must be indicator columns: one 1 in each row, zeros elsewhere")
         labels = np.argmax(y, axis=1)
         if len(np.unique(labels)) == 1:
             return ExternalParams((), y.shape[1], int(labels[0]))

@@ -31,8 +31,9 @@ Params = Mapping[str, np.ndarray]
 class Ridge:
     """Closed-form ridge on a linear, polynomial or random Fourier basis (Rahimi and Recht, 2007).
 
-    `basis="auto"` takes the basis of largest marginal likelihood. `lengths` are the length-scales tried for the Fourier basis, in units of sqrt(d) local standard
-    deviations; `features` is the number of Fourier columns.
+    `basis="auto"` takes the basis of largest marginal likelihood. `lengths` are the length-scales
+    tried for the Fourier basis, in units of sqrt(d) local standard deviations; `features` is the
+    number of Fourier columns.
     """
 
     basis: str = "linear"
@@ -125,9 +126,7 @@ def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
     total = (w @ b**2)[None]
     residual = np.maximum(total - (1.0 / shrunk) @ rotated**2, 1e-12 * total + 1e-300)
     dof = max(n - 1.0, 1e-9)
-    likelihood = -0.5 * dof * np.log(residual / dof).sum(1) - 0.5 * k * np.log1p(
-        values / PENALTIES[:, None]
-    ).sum(1)
+    likelihood = -0.5 * dof * np.log(residual / dof).sum(1) - 0.5 * k * np.log1p(values / PENALTIES[:, None]).sum(1)
     best = int(np.argmax(likelihood))
     coef = scale[:, None] * (vectors @ (rotated / shrunk[best][:, None]))
     return likelihood[best], coef, mean_y - mean_p @ coef, residual[best] / dof

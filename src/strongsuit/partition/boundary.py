@@ -83,9 +83,7 @@ class Boundary:
             scores = boosted_logits(self.model, Z) / (self.temperature or 1.0)
         else:
             values = margins(self.model, Z)
-            scores = (
-                log_scores(values, self.temperature, self.cap) if self.temperature else log_scores(values)
-            )
+            scores = log_scores(values, self.temperature, self.cap) if self.temperature else log_scores(values)
         if self.degraded:
             return np.eye(scores.shape[1])[scores.argmax(1)]
         return softmax(scores, axis=1)
@@ -147,9 +145,7 @@ def fit_boundary(
     )
 
 
-def _found(
-    key: Key, rows: Labelled, kind: str, smooth: bool, max_rows: int, settings: Settings | None
-) -> Found:
+def _found(key: Key, rows: Labelled, kind: str, smooth: bool, max_rows: int, settings: Settings | None) -> Found:
     """The fitted model for standardised rows of two or more regimes."""
     smooth = smooth and rows.columns <= min(SMOOTH_COLUMNS, len(rows))
     if kind == "auto" and not smooth:

@@ -83,9 +83,7 @@ def _searched(key: Key, rows: Labelled, kind: str) -> Settings:
     linear = LINEAR_C if kind in ("auto", "active_linear", "boosted") else ()
     smooth = SMOOTH_C if kind != "active_linear" else ()
     candidates = grid(rows.columns, linear=linear, smooth=smooth)
-    choice = choose(
-        key, rows, candidates, race_rows=RACE_ROWS, final_rows=FINAL_ROWS, final_folds=FINAL_FOLDS
-    )
+    choice = choose(key, rows, candidates, race_rows=RACE_ROWS, final_rows=FINAL_ROWS, final_folds=FINAL_FOLDS)
     return candidates[-1] if choice is None else choice.settings
 
 

@@ -30,6 +30,7 @@ SHARP_GAMMA = (30.0, 100.0)  # also tried on up to three columns, where a regime
 SHARP_COLUMNS = 3
 RACE_ROWS, RACE_FOLDS, SURVIVORS = 450, 3, 3
 FINAL_ROWS, FINAL_FOLDS = 1_000, 5
+BEHIND = 2.0  # standard errors after which a candidate stays behind for good
 CLEAN = 0.99  # held-out accuracy above which labels count as clean
 HARDEST, SHARP_ROWS, FEWER = 1e4, 3_000, 0.9
 SHARP_ERRORS = 2.0  # so few rows differ there that two of them would already be more than one standard error
@@ -102,6 +103,7 @@ class _Runner:
     settings: Settings
     right: np.ndarray
     values: np.ndarray
+    asked: np.ndarray
     vectors: int = 0
     stopped: bool = False
 
@@ -226,20 +228,38 @@ def _sharpened(key: Key, rows: Labelled, choice: Choice) -> Choice:
     return Choice(best.settings, rows, best.values, compared)
 
 
-def compare(
-    key: Key, rows: Labelled, candidates: Sequence[Settings], *, size: int, most: int
-) -> Choice | None:
+def compare(key: Key, rows: Labelled, candidates: Sequence[Settings], *, size: int, most: int) -> Choice | None:
     """The simplest of the candidates whose cross-validated accuracy is within one standard error of the
     best. A machine whose solver was stopped in some fold never counts as simple."""
     rows = sample(key_for(key, "final"), rows, size)
     fold, folds = deal(key_for(key, "final", "folds"), rows, most)
     if folds < 2:
         return None
-    runners = [_tried(settings, rows, fold, folds) for settings in candidates]
-    chosen = _simplest(runners, rows)
-    accuracy = [(runner.settings.kind, float(np.average(runner.right, weights=rows.w))) for runner in runners]
-    compared = tuple((kind, max(a for k, a in accuracy if k == kind)) for kind in dict(accuracy))
-    return Choice(chosen.settings, rows, chosen.values, compared)
+    runners = [_runner(settings, rows) for settings in candidates]
+    alive = runners
+    for f in range(folds):
+        for runner in alive:
+            _run(runner, rows, fold == f)
+        alive = _contenders(alive, rows, fold <= f) if f > 0 else alive
+    chosen = _simplest(alive, rows)
+    return Choice(chosen.settings, rows, chosen.values, _accuracies(runners, rows))
+
+
+def _contenders(runners: Sequence[_Runner], rows: Labelled, seen: np.ndarray) -> list[_Runner]:
+    """Those not yet clearly behind the leader on the rows seen so far."""
+    w, units = rows.w[seen], rows.units[seen]
+    leader = max(runners, key=lambda runner: float(w @ runner.right[seen]))
+    return [r for r in runners if within_errors(leader.right[seen] - r.right[seen], w, units, BEHIND)]
+
+
+def _accuracies(runners: Sequence[_Runner], rows: Labelled) -> tuple[tuple[str, float], ...]:
+    """The best held-out accuracy of each kind, over the rows its machine was asked about."""
+    found: dict[str, float] = {}
+    for runner in runners:
+        accuracy = float(np.average(runner.right[runner.asked], weights=rows.w[runner.asked]))
+        kind = runner.settings.kind
+        found[kind] = max(accuracy, found.get(kind, 0.0))
+    return tuple(found.items())
 
 
 def calibrated(choice: Choice) -> Settings:
@@ -253,7 +273,7 @@ def calibrated(choice: Choice) -> Settings:
 
 def _runner(settings: Settings, rows: Labelled) -> _Runner:
     pairs = rows.regimes * (rows.regimes - 1) // 2
-    return _Runner(settings, np.zeros(len(rows)), np.zeros((len(rows), pairs)))
+    return _Runner(settings, np.zeros(len(rows)), np.zeros((len(rows), pairs)), np.zeros(len(rows), bool))
 
 
 def _tried(settings: Settings, rows: Labelled, fold: np.ndarray, folds: int) -> _Runner:
@@ -267,7 +287,7 @@ def _run(runner: _Runner, rows: Labelled, held: np.ndarray) -> None:
     """Let the candidate predict the held-out rows from the others."""
     svm = fit_svm(rows.take(~held), runner.settings, tolerance=1e-2)
     values = margins(svm, rows.Z[held])
-    runner.values[held] = values
+    runner.values[held], runner.asked[held] = values, True
     runner.right[held] = log_scores(values).argmax(1) == rows.labels[held]
     runner.vectors += len(svm.support_)
     runner.stopped |= bool(svm.fit_status_)

@@ -73,9 +73,7 @@ def compete(
         key_for(key, "start"), recipe.start, Z, build.Y, residual, build.w, models=min(2, config.max_regimes)
     )
     models = int(owners.max()) + 1
-    blank = State(
-        owners, (None,) * models, np.zeros((arena.build_gate.shape[1], models)), 1.0, np.zeros((0, 0))
-    )
+    blank = State(owners, (None,) * models, np.zeros((arena.build_gate.shape[1], models)), 1.0, np.zeros((0, 0)))
     state = _run(arena, blank, 2 * config.interval)
     book = _Book(arena)
     book.note("start", state, 1.0)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -251,9 +251,7 @@ def _verdict(pipeline: Pipeline, evidence: Evidence, rows: Rows, omega, labels, 
     if pipeline.boundary is None or not evidence.parts:
         alone = RegimeVerdict(np.nan, np.nan, 0.0, np.nan, np.nan, False, "one_model")
         return Verdict((alone,), 0.0, False, "one_regime")
-    return decide(
-        evidence, rows.Y, rows.w, rows.units, omega, labels=labels, shrink=pipeline.shrink, config=config
-    )
+    return decide(evidence, rows.Y, rows.w, rows.units, omega, labels=labels, shrink=pipeline.shrink, config=config)
 
 
 def _losses(evidence: Evidence, rows: Rows, final: Pipeline, verdict: Verdict, omega, scale: Scale):
@@ -288,9 +286,7 @@ def _losses(evidence: Evidence, rows: Rows, final: Pipeline, verdict: Verdict, o
 def _notes(scale: Scale, rows: Rows) -> tuple[str, ...]:
     notes = []
     if scale.constant.any():
-        notes.append(
-            f"constant_target: {int(scale.constant.sum())} of {len(scale.constant)} targets never vary"
-        )
+        notes.append(f"constant_target: {int(scale.constant.sum())} of {len(scale.constant)} targets never vary")
     copies = len(rows) - len(np.unique(rows.units))
     if copies:
         notes.append(f"repeated_rows: {copies} rows share their features (or group) with another row")
@@ -313,9 +309,7 @@ def _route_block(model: Partitioned, X: np.ndarray, unseen: np.ndarray) -> Route
     q = len(model.scale.center)
     if not len(X):
         none = np.zeros(0)
-        return Routed(
-            np.zeros((0, q)), np.zeros((0, q)), none.astype(int), none, none.astype(str), np.zeros((0, q))
-        )
+        return Routed(np.zeros((0, q)), np.zeros((0, q)), none.astype(int), none, none.astype(str), np.zeros((0, q)))
     said = pieces(model.pipeline, X, unseen, model.config)
     answer, reason = combine(said, _allowed(model), soft=model.pipeline.soft)
     spread = np.sqrt(model.residual_variance[np.minimum(said.regime, len(model.residual_variance) - 1)])
@@ -346,8 +340,8 @@ class PartitionedLearner:
     families: tuple[Competitor, ...]
     competitors: tuple[Competitor, ...]
     settler: Any
-    config: Config = Config()
-    traceable = False
+    config: Config = field(default_factory=Config)
+    traceable: ClassVar[bool] = False
 
     def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Partitioned:
         """The discovered model of the rows with weight above zero."""
@@ -363,9 +357,7 @@ class PartitionedLearner:
 
     def embed(self, params: Partitioned, X: np.ndarray) -> np.ndarray:
         """Probabilities of the regimes (n, r)."""
-        return pieces(
-            params.pipeline, np.asarray(X, float), np.zeros(len(X), bool), params.config
-        ).probabilities
+        return pieces(params.pipeline, np.asarray(X, float), np.zeros(len(X), bool), params.config).probabilities
 
 
 __all__ = [

@@ -40,9 +40,7 @@ def gate_basis(key: Key, d: int, kind: str, *, features: int = 64) -> GateBasis:
     return GateBasis(key.numpy().normal(size=(d, features // 2)) / np.sqrt(d))
 
 
-def fit_gate(
-    P: np.ndarray, labels: np.ndarray, w: np.ndarray, start: np.ndarray, *, steps: int = STEPS
-) -> np.ndarray:
+def fit_gate(P: np.ndarray, labels: np.ndarray, w: np.ndarray, start: np.ndarray, *, steps: int = STEPS) -> np.ndarray:
     """Gate weights (p, k) after some steps from `start` towards labels (n,) or shares of labels (n, k)."""
     p, k = start.shape
     if k == 1:

@@ -112,9 +112,7 @@ def _why_none(cases: tuple[RegimeVerdict, ...]) -> str:
 
 
 def _unguarded(evidence, Y, w, omega, r, shrink) -> Verdict:
-    cases = tuple(
-        RegimeVerdict(np.nan, np.nan, 0.0, np.nan, np.nan, bool(s > 0), "unguarded") for s in shrink
-    )
+    cases = tuple(RegimeVerdict(np.nan, np.nan, 0.0, np.nan, np.nan, bool(s > 0), "unguarded") for s in shrink)
     on = [np.ones(r, bool)] * len(evidence.parts)
     return Verdict(cases, relative_gain(evidence, Y, w, omega, on), True, "unguarded")
 
@@ -143,9 +141,7 @@ def _cases(evidence, Y, w, units, omega, labels, shrink, config: Config, *, leav
     for k in range(r):
         own = (regime == k) & considered
         rough.append(
-            _rough(
-                d[own], w[own], units[own], int(np.sum((labels == k) & considered)), shrink[k], rho, config
-            )
+            _rough(d[own], w[own], units[own], int(np.sum((labels == k) & considered)), shrink[k], rho, config)
         )
     p = np.array([case.p for case in rough])
     tested = np.array([case.reason == "" for case in rough])
@@ -201,9 +197,7 @@ def relative_gain(evidence: Evidence, Y, w, omega, decisions: list[np.ndarray]) 
     return float(1.0 - (w @ losses) / max(w @ base, 1e-300))
 
 
-def deployed_losses(
-    evidence: Evidence, Y, omega, decisions: list[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
+def deployed_losses(evidence: Evidence, Y, omega, decisions: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Cross-fitted losses (n,) of the deployed combination and of the fallback."""
     losses, base = np.zeros(len(Y)), np.zeros(len(Y))
     for (rows, parts, names, soft), on in zip(evidence.parts, decisions, strict=True):

@@ -44,18 +44,14 @@ class PaperConfig:
 def paper_pipeline(key: Key, rows: Rows, problem: Problem) -> tuple[Pipeline, Search]:
     """Competition, support vector machine, one fresh expert a partition, hard gating, no guard (F1 to F11)."""
     config = PaperConfig(first=min(4, problem.config.max_regimes), most=problem.config.max_regimes)
-    owners, history = compete_paper(
-        key_for(key, "compete"), problem.paper, rows, omega=problem.omega, config=config
-    )
+    owners, history = compete_paper(key_for(key, "compete"), problem.paper, rows, omega=problem.omega, config=config)
     search = Search((history,), (), None, stability([]))
     family = choose_family(key_for(key, "fallback"), problem.families, rows, problem.omega)
     fallback = fit_model(key_for(key, "refit", "fallback"), family, rows)
     every = np.arange(rows.X.shape[1])
     if owners.max() == 0:
         return Pipeline(fallback, every, None, None), search
-    boundary = fit_boundary(
-        key_for(key, "boundary"), owners, rows.X, rows.w, units=rows.units, settings=PAPER_BOUNDARY
-    )
+    boundary = fit_boundary(key_for(key, "boundary"), owners, rows.X, rows.w, units=rows.units, settings=PAPER_BOUNDARY)
     parts = [rows.take(owners == k) for k in range(int(owners.max()) + 1)]
     experts = tuple(fit_model(key_for(key, "refit", "expert", k), family, own) for k, own in enumerate(parts))
     ranges = np.stack([clip_range(own) for own in parts])
@@ -152,9 +148,7 @@ def _add(key, learner, models, rows: Rows, omega, config: PaperConfig, born: int
     new = fit_one(learner, key_for(key, "model", born), own.X, own.Y, own.w)
     for turn in range(config.add_passes if can_refine(learner) else 0):
         start = join([new]) if learner.traceable else [new]
-        new = pick(
-            refine_many(learner, [key_for(key, "add", born, turn)], start, own.X, own.Y, own.w[None]), 0
-        )
+        new = pick(refine_many(learner, [key_for(key, "add", born, turn)], start, own.X, own.Y, own.w[None]), 0)
     now = np.average(best, weights=rows.w)
     then = np.average(np.minimum(best, _bids(learner, [new], rows, omega)[:, 0]), weights=rows.w)
     joined = now > 0 and (now - then) / now >= config.add_gain

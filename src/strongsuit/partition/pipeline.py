@@ -213,11 +213,7 @@ def _fit_experts(key: Key, rows: Rows, labels: np.ndarray, family: Competitor, p
     for k in range(int(labels.max()) + 1):
         own = rows.take(labels == k)
         small = len(np.unique(own.units)) < problem.config.min_rows * problem.config.build_share
-        chosen = (
-            family
-            if small
-            else choose_family(key_for(key, "expert", k), problem.families, own, problem.omega)
-        )
+        chosen = family if small else choose_family(key_for(key, "expert", k), problem.families, own, problem.omega)
         experts.append(fit_model(key_for(key, "expert", k), chosen, own))
         ranges.append(clip_range(own))
     every = np.arange(rows.X.shape[1])
@@ -275,9 +271,7 @@ def _refit(key, rows, sample, build, search, trial, shrink, soft, problem) -> Pi
     )
     final = chosen if again is None else again
     labels = final.labels(sample.X) if config.expert_labels == "gate" else _winners(final, sample, problem)
-    boundary = fit_boundary(
-        key_for(key, "boundary"), labels, sample.X[:, final.columns], sample.w, units=sample.units
-    )
+    boundary = fit_boundary(key_for(key, "boundary"), labels, sample.X[:, final.columns], sample.w, units=sample.units)
     named = labels if rows is sample else boundary.labels(rows.X[:, final.columns])
     experts, ranges = [], []
     for k, model in enumerate(trial.experts):

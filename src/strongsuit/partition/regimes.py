@@ -100,9 +100,7 @@ def settle(
     if len(np.unique(named)) < count:
         return None
     params = fit_regimes(key, learner, named, (None,) * count, build)
-    found = Settled(
-        learner, params, kind, columns, center, spread, basis, weights, winners, np.zeros(0), origin
-    )
+    found = Settled(learner, params, kind, columns, center, spread, basis, weights, winners, np.zeros(0), origin)
     return _judged(found, judge, omega)
 
 
@@ -139,9 +137,7 @@ def single(key: Key, learner: Any, build: Rows, judge: Rows, *, omega: np.ndarra
     none = np.zeros(0, int)
     basis = GateBasis(None)
     owners = np.zeros(len(build), int)
-    found = Settled(
-        learner, params, "linear", none, center, spread, basis, np.zeros((1, 1)), owners, np.zeros(0), None
-    )
+    found = Settled(learner, params, "linear", none, center, spread, basis, np.zeros((1, 1)), owners, np.zeros(0), None)
     return _judged(found, judge, omega)
 
 
@@ -200,9 +196,7 @@ def choose(candidates: list[Settled], judge: Rows) -> Settled:
         harm, error = mean_and_error(c.losses - best.losses, judge.w, judge.units)
         return harm <= error
 
-    near = [
-        (c.complexity, mean, i) for i, (c, mean) in enumerate(zip(candidates, means, strict=True)) if close(c)
-    ]
+    near = [(c.complexity, mean, i) for i, (c, mean) in enumerate(zip(candidates, means, strict=True)) if close(c)]
     return candidates[min(near)[2]]
 
 
@@ -244,9 +238,7 @@ def finalists(snapshots: list[Snapshot], judge: Rows, config: Config) -> list[Sn
     ranked = sorted(snapshots, key=lambda s: float(np.average(s.losses, weights=judge.w)))
     taken: list[Snapshot] = []
     for snapshot in ranked:
-        if snapshot.count > 1 and sum(t.count == snapshot.count for t in taken) < max(
-            1, config.finalists // 2
-        ):
+        if snapshot.count > 1 and sum(t.count == snapshot.count for t in taken) < max(1, config.finalists // 2):
             taken.append(snapshot)
     return taken[: config.finalists]
 

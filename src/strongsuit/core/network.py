@@ -1,0 +1,158 @@
+"""Multilayer perceptrons as plain functions: parameters, predictions, gradients over blocks of rows.
+
+Everything is stored *feature-major*: activations are (width, rows), weights (width out, width in). Then the three
+matrix products of a layer contract in the orders (1, 0), (1, 1) and, with the weights transposed once a step, (1, 0):
+the orders for which XLA's CPU kernels run at full speed. Differentiating the usual row-major form leaves one product
+in three at half of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from strongsuit.core.arrays import pytree  # noqa: F401  (importing it with JAX loaded registers our dataclasses)
+
+Layers = tuple[tuple[jax.Array, jax.Array], ...]  # (weights (out, in), biases (out, 1)) of each layer
+
+ACTIVATIONS: dict[str, Callable] = {"tanh": jnp.tanh, "relu": jax.nn.relu, "gelu": jax.nn.gelu}
+# Variance-keeping gains: LeCun et al. 1998 (tanh), He et al. 2015 (relu and its smooth relatives).
+_GAINS = {"tanh": 1.0, "relu": 2.0**0.5, "gelu": 2.0**0.5}
+
+BLOCK = 128  # rows of a large block: near the peak of a CPU core for widths from 64 to 200
+REMAINDER = 32  # rows of a small block: at most 31 masked rows are computed in vain
+
+
+def init_layers(key: jax.Array, d: int, widths: tuple[int, ...], k: int, activation: str) -> Layers:
+    """Random layers d -> widths -> k: Gaussian weights scaled by fan-in, zero biases."""
+    sizes = (d, *widths, k)
+    keys = jax.random.split(key, len(sizes) - 1)
+    gains = [_GAINS[activation]] * len(widths) + [1.0]
+    return tuple(
+        (jax.random.normal(one, (out, into)) * (gain / into**0.5), jnp.zeros((out, 1)))
+        for one, into, out, gain in zip(keys, sizes[:-1], sizes[1:], gains, strict=True)
+    )
+
+
+def transposed(layers: Layers) -> tuple[jax.Array, ...]:
+    """The weights of all layers, transposed in memory; the barrier keeps XLA from folding it into the products."""
+    return tuple(lax.optimization_barrier(weights.T) for weights, _ in layers)
+
+
+@jax.custom_vjp
+def affine(weights: jax.Array, flipped: jax.Array, bias: jax.Array, h: jax.Array) -> jax.Array:
+    """weights @ h + bias, (out, rows); `flipped` = weights.T is used by the backward pass only."""
+    return _dot(weights, h, 1, 0) + bias
+
+
+def _affine_forward(weights, flipped, bias, h):
+    return affine(weights, flipped, bias, h), (flipped, h)
+
+
+def _affine_backward(saved, g):
+    flipped, h = saved
+    ones = jnp.ones((g.shape[1], 1), g.dtype)  # a product sums over rows faster than a reduction does
+    return _dot(g, h, 1, 1), jnp.zeros_like(flipped), _dot(g, ones, 1, 0), _dot(flipped, g, 1, 0)
+
+
+affine.defvjp(_affine_forward, _affine_backward)
+
+
+def _dot(a: jax.Array, b: jax.Array, of_a: int, of_b: int) -> jax.Array:
+    return lax.dot_general(a, b, (((of_a,), (of_b,)), ((), ())))
+
+
+def hidden(layers: Layers, flipped: tuple, x: jax.Array, activation: str) -> jax.Array:
+    """Activations of the last hidden layer, (width, rows), for x (d, rows)."""
+    act = ACTIVATIONS[activation]
+    for (weights, bias), back in zip(layers[:-1], flipped[:-1], strict=True):
+        x = act(affine(weights, back, bias, x))
+    return x
+
+
+def forward(layers: Layers, flipped: tuple, x: jax.Array, activation: str) -> jax.Array:
+    """Outputs (k, rows) for x (d, rows)."""
+    weights, bias = layers[-1]
+    return affine(weights, flipped[-1], bias, hidden(layers, flipped, x, activation))
+
+
+def loss(layers: Layers, flipped: tuple, x: jax.Array, y: jax.Array, w: jax.Array, activation: str):
+    """Weighted squared error, a mean over outputs and a sum over rows: x (d, rows), y (k, rows), w (rows,)."""
+    errors = forward(layers, flipped, x, activation) - y
+    return jnp.sum(w * jnp.mean(errors**2, axis=0))
+
+
+def gradient(layers: Layers, x: jax.Array, y: jax.Array, w: jax.Array, activation: str) -> Layers:
+    """Gradient of `loss` over all rows given."""
+    return jax.grad(loss)(layers, transposed(layers), x, y, w, activation)
+
+
+def blocked(fn: Callable, zero, n: jax.Array):
+    """Sum of fn(start, size) over the first n rows, in blocks of BLOCK and then of REMAINDER rows.
+
+    n is a run-time value: one executable serves every row count. `fn` masks the rows past n by their zero weight;
+    its buffers need REMAINDER rows beyond the last.
+    """
+    whole = n // BLOCK
+    rest = (n - whole * BLOCK + REMAINDER - 1) // REMAINDER
+
+    def add(total, part):
+        return jax.tree.map(jnp.add, total, part)
+
+    total = lax.fori_loop(0, whole, lambda i, t: add(t, fn(i * BLOCK, BLOCK)), zero)
+    return lax.fori_loop(0, rest, lambda i, t: add(t, fn(whole * BLOCK + i * REMAINDER, REMAINDER)), total)
+
+
+def columns(array: jax.Array, start: jax.Array, size: int) -> jax.Array:
+    """`size` columns (or entries of a vector) from `start` on."""
+    return lax.dynamic_slice_in_dim(array, start, size, axis=-1)
+
+
+def blocked_gradient(layers: Layers, x: jax.Array, y: jax.Array, w: jax.Array, n, activation: str) -> Layers:
+    """Gradient of `loss` over the first n columns of x (d, c), y (k, c), w (c,)."""
+    flipped = transposed(layers)
+
+    def part(start, size):
+        rows = (columns(array, start, size) for array in (x, y, w))
+        return jax.grad(loss)(layers, flipped, *rows, activation)
+
+    return blocked(part, jax.tree.map(jnp.zeros_like, layers), n)
+
+
+def blocked_loss(layers: Layers, x: jax.Array, y: jax.Array, w: jax.Array, start, n, activation: str):
+    """`loss` over the n columns from `start` on."""
+    flipped = transposed(layers)
+
+    def part(offset, size):
+        mask = (offset + jnp.arange(size) < n).astype(w.dtype)
+        rows = [columns(array, start + offset, size) for array in (x, y, w)]
+        return loss(layers, flipped, rows[0], rows[1], rows[2] * mask, activation)
+
+    return blocked(part, jnp.zeros(()), n)
+
+
+def scramble(value: jax.Array) -> jax.Array:
+    """A well-mixed 32-bit hash of unsigned integers (the "lowbias32" constants of C. Wellons, 2018)."""
+    value = (value ^ (value >> 16)) * jnp.uint32(0x7FEB352D)
+    value = (value ^ (value >> 15)) * jnp.uint32(0x846CA68B)
+    return value ^ (value >> 16)
+
+
+def shuffle(seed: jax.Array, index: jax.Array, n: jax.Array, *, rounds: int = 8) -> jax.Array:
+    """Where a random permutation of 0..n-1 sends `index` (swap-or-not; Hoang, Morris and Rogaway, 2012).
+
+    Needs no sort and no array of n entries, and n is a run-time value: each batch computes just its own rows. Eight
+    rounds do not make a uniform permutation, but mix batches well from epoch to epoch.
+    """
+    n = jnp.maximum(n, 1).astype(jnp.int32)
+    place = jnp.minimum(index.astype(jnp.int32), n - 1)
+    for round_ in range(rounds):
+        salt = scramble(seed + jnp.uint32(2654435769 * (round_ + 1) % 2**32))
+        partner = (salt % n.astype(jnp.uint32)).astype(jnp.int32) - place
+        partner = jnp.where(partner < 0, partner + n, partner)
+        coin = scramble(jnp.maximum(place, partner).astype(jnp.uint32) ^ ~salt) & 1
+        place = jnp.where(coin == 1, partner, place)
+    return place

@@ -1,0 +1,252 @@
+"""Multilayer perceptrons trained with Adam: a Learner whose one executable serves every row and step count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+
+from strongsuit.core.arrays import pytree
+from strongsuit.core.learner import Prediction
+from strongsuit.core.network import (
+    ACTIVATIONS,
+    REMAINDER,
+    Layers,
+    blocked_gradient,
+    blocked_loss,
+    columns,
+    forward,
+    gradient,
+    hidden,
+    init_layers,
+    scramble,
+    shuffle,
+    transposed,
+)
+from strongsuit.core.scaling import Scaling, fit_scaling
+from strongsuit.errors import InputError
+
+BATCH = 32  # rows of a mini-batch in buffers of up to LARGE rows
+LARGE_BATCH = 256
+LARGE = 16384
+FINAL_RATE = 0.01  # the cosine schedule ends at this share of the learning rate
+CHECKS = 50  # how often early stopping looks at its held-out rows
+_ADAM = optax.scale_by_adam()
+
+
+@pytree
+@dataclass(frozen=True)
+class MLPParams:
+    """Layers, the optimiser's state (so that `refine` continues where a fit ended) and the scaling of X and y."""
+
+    layers: Layers
+    adam: Any
+    scaling: Scaling
+
+
+@pytree
+@dataclass(frozen=True)
+class Rows:
+    """The rows that exist, in front of fixed buffers: x (d, c), y (k, c), w (c,); n train, `held` follow them."""
+
+    x: Any
+    y: Any
+    w: Any
+    n: Any
+    held: Any
+
+
+@dataclass(frozen=True)
+class MLP:
+    """A multilayer perceptron for least squares; X and y are standardised inside.
+
+    widths: units of each hidden layer. activation: "tanh", "relu" or "gelu". batch: "auto" (mini-batches of 32 rows,
+    256 in buffers above 16,384 rows), "full", or rows a mini-batch. epochs: passes over the data, at least
+    `least_steps` and at most `most_steps` steps; the learning rate falls along a cosine. weight_decay: decoupled
+    (Loshchilov and Hutter 2019). early_stopping: hold out the share `held_out` of the rows, look at it CHECKS times,
+    stop when it has not improved for `patience` looks, and keep the best weights.
+
+    Learning rate, epochs, steps, decay, held-out share and patience are run-time values: learners that differ only in
+    these share one executable.
+    """
+
+    widths: tuple[int, ...] = (64, 64)
+    activation: str = "tanh"
+    learning_rate: float = 3e-3
+    epochs: float = 300
+    batch: str | int = "auto"
+    weight_decay: float = 0.0
+    early_stopping: bool = False
+    held_out: float = 0.15
+    patience: float = 10
+    least_steps: float = 3000
+    most_steps: float = 60000
+
+    traceable: ClassVar[bool] = True
+    # One buffer for all tables up to this size: padding rows cost a fit next to nothing, a compilation a second.
+    smallest_bucket: ClassVar[int] = 4096
+    runtime: ClassVar[tuple[str, ...]] = (
+        "learning_rate",
+        "epochs",
+        "weight_decay",
+        "held_out",
+        "patience",
+        "least_steps",
+        "most_steps",
+    )
+
+    def __post_init__(self) -> None:
+        if self.activation not in ACTIVATIONS:
+            raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
+        if isinstance(self.batch, str) and self.batch not in ("auto", "full"):
+            raise InputError(f"batch must be 'auto', 'full' or a number of rows, got {self.batch!r}")
+        if not self.widths or min(self.widths) < 1:
+            raise InputError(f"widths must be positive whole numbers, one a hidden layer, got {self.widths!r}")
+
+    def fit(self, key: jax.Array, X: jax.Array, y: jax.Array, w: jax.Array) -> MLPParams:
+        """Parameters after training from random weights."""
+        start, seed = self._start(key, X, y, w)
+        rows = self._rows(start.scaling, seed, X, y, w)
+        layers, adam = self._train(start, rows, seed)
+        return MLPParams(layers, adam, start.scaling)
+
+    def init(self, key: jax.Array, X: jax.Array, y: jax.Array, w: jax.Array) -> MLPParams:
+        """Random weights with the scaling of these rows: what `refine` starts from in stepwise training."""
+        return self._start(key, X, y, w)[0]
+
+    def refine(self, key: jax.Array, params: MLPParams, X: jax.Array, y: jax.Array, w: jax.Array) -> MLPParams:
+        """Parameters after one pass at the constant learning rate from given ones; the scaling stays."""
+        seed = _seed(key)
+        rows = _compact(params.scaling, seed, X, y, w, held=0.0)
+        layers, adam = self._pass(params.layers, params.adam, rows, seed, lambda _: self.learning_rate)
+        return MLPParams(layers, adam, params.scaling)
+
+    def predict(self, params: MLPParams, X: jax.Array) -> Prediction:
+        """Means (n, k); no variance."""
+        x = params.scaling.inputs(X).T
+        out = forward(params.layers, transposed(params.layers), x, self.activation)
+        return Prediction(params.scaling.outputs(out.T))
+
+    def embed(self, params: MLPParams, X: jax.Array) -> jax.Array:
+        """Activations of the last hidden layer, (n, width)."""
+        x = params.scaling.inputs(X).T
+        return hidden(params.layers, transposed(params.layers), x, self.activation).T
+
+    def _start(self, key, X, y, w):
+        """Random layers, a fresh optimiser and the scaling; and the seed of all shuffles."""
+        order = jax.random.fold_in(key, 1)
+        layers = init_layers(key, X.shape[1], self.widths, y.shape[1], self.activation)
+        return MLPParams(layers, _ADAM.init(layers), fit_scaling(X, y, w)), _seed(order)
+
+    def _rows(self, scaling, seed, X, y, w):
+        return _compact(scaling, seed, X, y, w, held=self.held_out if self.early_stopping else 0.0)
+
+    def _train(self, start, rows, seed):
+        """Layers and optimiser state after all epochs; the best seen on held-out rows where these are kept."""
+        steps_an_epoch = self._batches(rows)
+        epochs = jnp.clip(
+            jnp.ceil(self.epochs),
+            jnp.ceil(self.least_steps / steps_an_epoch),
+            jnp.ceil(self.most_steps / steps_an_epoch),
+        )
+        epochs = jnp.where(self.epochs > 0, epochs, 0).astype(jnp.int32)
+        total = jnp.maximum(epochs * steps_an_epoch, 1)
+
+        def rate(step):
+            share = jnp.minimum(step / total, 1.0)
+            return self.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + jnp.cos(jnp.pi * share)))
+
+        def epoch(number, state):
+            salt = scramble(seed ^ number.astype(jnp.uint32))
+            return self._pass(*state, rows, salt, rate)
+
+        if not self.early_stopping:
+            return lax.fori_loop(0, epochs, epoch, (start.layers, start.adam))
+        return self._stop_early(start, rows, epochs, epoch)
+
+    def _stop_early(self, start, rows, epochs, epoch):
+        """As many epochs as help on the held-out rows: the state that was best there."""
+        every = jnp.maximum(epochs // CHECKS, 1)
+
+        def going(carry):
+            done, stale = carry[0], carry[4]
+            return (done < epochs) & (stale < self.patience)
+
+        def look(carry):
+            done, state, best, least, stale = carry
+            until = jnp.minimum(done + every, epochs)
+            state = lax.fori_loop(done, until, epoch, state)
+            error = blocked_loss(state[0], rows.x, rows.y, rows.w, rows.n, rows.held, self.activation)
+            better = error < least
+            best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state, best)
+            return until, state, best, jnp.where(better, error, least), jnp.where(better, 0, stale + 1)
+
+        state = (start.layers, start.adam)
+        first = (jnp.int32(0), state, state, jnp.float32(jnp.inf), jnp.int32(0))
+        return lax.while_loop(going, look, first)[2]
+
+    def _batches(self, rows):
+        """Steps in one epoch."""
+        size = self._batch_size(rows.x.shape[1])
+        return jnp.int32(1) if size is None else jnp.maximum((rows.n + size - 1) // size, 1)
+
+    def _batch_size(self, capacity):
+        """Rows of a mini-batch; None for full batches."""
+        if self.batch == "full":
+            return None
+        if self.batch == "auto":
+            return BATCH if capacity <= LARGE + REMAINDER else LARGE_BATCH
+        return int(self.batch)
+
+    def _pass(self, layers, adam, rows, seed, rate):
+        """Layers and optimiser state after one epoch: one full-batch step, or shuffled mini-batches."""
+        size = self._batch_size(rows.x.shape[1])
+        mean_weight = jnp.sum(jnp.where(jnp.arange(rows.w.shape[0]) < rows.n, rows.w, 0.0))
+        if size is None:
+            w = rows.w / jnp.maximum(mean_weight, 1e-30)
+            slope = blocked_gradient(layers, rows.x, rows.y, w, rows.n, self.activation)
+            return self._step(layers, adam, slope, rate)
+        batches = self._batches(rows)
+
+        def step(number, state):
+            layers, adam = state
+            first, last = number * rows.n // batches, (number + 1) * rows.n // batches
+            place = first + jnp.arange(size)
+            picked = shuffle(seed, place, rows.n)
+            share = jnp.where(place < last, rows.w[picked], 0.0) / jnp.maximum(last - first, 1)
+            slope = gradient(layers, rows.x[:, picked], rows.y[:, picked], share, self.activation)
+            return self._step(layers, adam, slope, rate)
+
+        return lax.fori_loop(0, batches, step, (layers, adam))
+
+    def _step(self, layers, adam, slope, rate):
+        """One step of AdamW."""
+        speed = rate(adam.count)
+        move, adam = _ADAM.update(slope, adam)
+        decay = speed * self.weight_decay
+        layers = jax.tree.map(lambda weight, m: weight - speed * m - decay * weight, layers, move)
+        return layers, adam
+
+
+def _seed(key: jax.Array) -> jax.Array:
+    return jax.random.bits(key, dtype=jnp.uint32)
+
+
+def _compact(scaling: Scaling, seed: Any, X: Any, y: Any, w: Any, *, held: Any) -> Rows:
+    """The rows of positive weight, shuffled, scaled and moved to the front, so that a member pays for its own only.
+
+    Weights are divided by their mean over these rows. The last `held` share of them is kept out of training.
+    """
+    exists = w > 0
+    n = jnp.sum(exists)
+    rank = jnp.cumsum(exists) - 1
+    place = jnp.where(exists, shuffle(~seed, rank, n, rounds=24), len(w))
+    order = jnp.zeros(len(w) + REMAINDER, jnp.int32).at[place].set(jnp.arange(len(w)), mode="drop")
+    weight = jnp.where(jnp.arange(len(w) + REMAINDER) < n, w[order], 0.0)
+    weight = weight * jnp.where(n > 0, n / jnp.maximum(jnp.sum(weight), 1e-30), 0.0)
+    out = jnp.floor(n * held).astype(jnp.int32)
+    return Rows(scaling.inputs(X)[order].T, scaling.targets(y)[order].T, weight, n - out, out)

@@ -29,6 +29,7 @@ GAMMA = (0.3, 1.0, 3.0, 10.0)  # times 1 / (columns x variance), scikit-learn's 
 SHARP_GAMMA = (30.0, 100.0)  # also tried on up to three columns, where a regime may be a narrow interval
 SHARP_COLUMNS = 3
 RACE_ROWS, RACE_FOLDS, SURVIVORS = 450, 3, 3
+FEW_SURVIVORS = 6  # of small tables, where the race is noisy and more finalists are cheap
 FINAL_ROWS, FINAL_FOLDS = 1_000, 5
 BEHIND = 2.0  # standard errors after which a candidate stays behind for good
 CLEAN = 0.99  # held-out accuracy above which labels count as clean
@@ -196,12 +197,13 @@ def choose(
     final_folds: int = FINAL_FOLDS,
 ) -> Choice | None:
     """The settings to fit with, or None if some regime has too few units for two folds."""
-    if len(candidates) > SURVIVORS:
+    survivors = SURVIVORS if len(rows) > race_rows else FEW_SURVIVORS
+    if len(candidates) > survivors:
         few = sample(key_for(key, "race"), rows, race_rows)
         fold, folds = deal(key_for(key, "race", "folds"), few, RACE_FOLDS)
         if folds < 2:
             return None
-        candidates = _race(few, fold, folds, candidates)
+        candidates = _race(few, fold, folds, candidates, survivors)
     choice = compare(key, rows, candidates, size=final_rows, most=final_folds)
     if choice is None or dict(choice.compared)[choice.settings.kind] < CLEAN:
         return choice
@@ -217,7 +219,7 @@ def _sharpened(key: Key, rows: Labelled, choice: Choice) -> Choice:
     rows = sample(key_for(key, "rows"), rows, SHARP_ROWS)
     fold, folds = deal(key_for(key, "folds"), rows, RACE_FOLDS)
     best = _tried(choice.settings, rows, fold, folds)
-    while best.settings.C < HARDEST:
+    while 10 * best.settings.C <= HARDEST:
         harder = _tried(replace(best.settings, C=10 * best.settings.C), rows, fold, folds)
         worse = not within_errors(best.right - harder.right, rows.w, rows.units, SHARP_ERRORS)
         if harder.stopped or worse or harder.vectors > FEWER * best.vectors:
@@ -293,7 +295,7 @@ def _run(runner: _Runner, rows: Labelled, held: np.ndarray) -> None:
     runner.stopped |= bool(svm.fit_status_)
 
 
-def _race(rows: Labelled, fold: np.ndarray, folds: int, candidates: Sequence[Settings]) -> list[Settings]:
+def _race(rows: Labelled, fold: np.ndarray, folds: int, candidates: Sequence[Settings], survivors: int) -> list[Settings]:
     """The survivors: after each fold the worse half drops out (successive halving); one linear machine stays in
     as long as any does, for it is preferred in the end."""
     runners = [_runner(settings, rows) for settings in candidates]
@@ -303,7 +305,7 @@ def _race(rows: Labelled, fold: np.ndarray, folds: int, candidates: Sequence[Set
         seen = fold <= f
         runners.sort(key=lambda runner: (-float(rows.w[seen] @ runner.right[seen]), runner.vectors))
         last = f == folds - 1
-        keep = SURVIVORS if last else max(SURVIVORS, (len(runners) + 1) // 2)
+        keep = survivors if last else max(survivors, (len(runners) + 1) // 2)
         linear = [runner for runner in runners[keep:] if runner.settings.kind == "linear"]
         runners = runners[:keep] + linear[: not any(r.settings.kind == "linear" for r in runners[:keep])]
     return [runner.settings for runner in runners]

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import can_refine, fit_many, fit_one, join, pick, predict_many, refine_many
-from strongsuit.partition.boundary import fit_boundary
+from strongsuit.core.learner import can_refine, fit_many, fit_one, join, pick, predict_many, refine_many, refine_one
+from strongsuit.partition.boundary import Settings, fit_boundary
 from strongsuit.partition.experts import choose_family, clip_range, fit_model
 from strongsuit.partition.pipeline import Pipeline, Problem, Search
 from strongsuit.partition.regimes import stability
 from strongsuit.partition.values import Competition, Competitor, Recipe, Rows, Step
 
+SLOTS = 8  # models a compiled competition has room for; more come in further eights
 FEWEST_OWNED = 2  # rows below which a model skips its pass
-PAPER_BOUNDARY = ("rbf", 10.0, 1.0)  # kernel, C, and gamma in units of 1 / (d var x)
+PAPER_BOUNDARY = Settings("rbf", 10.0, 1.0)  # kernel, C, and gamma in units of 1 / (d var x)
 
 
 @dataclass(frozen=True)
@@ -100,28 +101,32 @@ def _newborn(key: Key, learner: Any, rows: Rows, seeds: np.random.Generator) -> 
 
 def _bids(learner: Any, models: list[Any], rows: Rows, omega: np.ndarray) -> np.ndarray:
     """In-sample losses (n, k) of all models on all rows; non-finite bids never win."""
-    stacked = join(models) if learner.traceable else models
-    mean = predict_many(learner, stacked, rows.X).mean
+    mean = predict_many(learner, _slots(learner, models), rows.X).mean[: len(models)]
     losses = (((rows.Y[None] - mean) ** 2) @ omega).T
     return np.where(np.isfinite(losses), losses, np.inf)
 
 
 def _train(key: Key, learner: Any, models: list[Any], owners: np.ndarray, rows: Rows) -> list[Any]:
     """One pass of every model over the rows it owns; a model with fewer than two rows rests."""
-    W = np.stack([rows.w * (owners == k) for k in range(len(models))])
+    slots = _slots(learner, models)
+    count = len(models) + (-len(models) % SLOTS if learner.traceable else 0)
+    W = np.stack([rows.w * (owners == k) for k in range(count)])
     able = [k for k in range(len(models)) if (W[k] > 0).sum() >= FEWEST_OWNED]
-    if not able:
-        return models
-    keys = [key_for(key, k) for k in able]
+    keys = [key_for(key, k) for k in range(count)]
     if can_refine(learner):
-        old = [models[k] for k in able]
-        new = refine_many(learner, keys, join(old) if learner.traceable else old, rows.X, rows.Y, W[able])
+        new = refine_many(learner, keys, slots, rows.X, rows.Y, W)
     else:
-        new = fit_many(learner, keys, rows.X, rows.Y, W[able])
-    trained = list(models)
-    for place, k in enumerate(able):
-        trained[k] = pick(new, place)
-    return trained
+        new = fit_many(learner, keys, rows.X, rows.Y, W)
+    return [pick(new, k) if k in able else model for k, model in enumerate(models)]
+
+
+def _slots(learner: Any, models: list[Any]) -> Any:
+    """The models in the form of `predict_many`; compiled ones fill a fixed number of slots (the spare ones
+    repeat the first model and own nothing), so that adding and dropping never compile anew."""
+    if not learner.traceable:
+        return models
+    spare = -len(models) % SLOTS
+    return join([*models, *models[:1] * spare])
 
 
 def _drop(learner, models, rows: Rows, omega, config: PaperConfig) -> list[Any]:
@@ -147,8 +152,7 @@ def _add(key, learner, models, rows: Rows, omega, config: PaperConfig, born: int
     own = rows.take(np.argsort(-best, kind="stable")[:count])
     new = fit_one(learner, key_for(key, "model", born), own.X, own.Y, own.w)
     for turn in range(config.add_passes if can_refine(learner) else 0):
-        start = join([new]) if learner.traceable else [new]
-        new = pick(refine_many(learner, [key_for(key, "add", born, turn)], start, own.X, own.Y, own.w[None]), 0)
+        new = refine_one(learner, key_for(key, "add", born, turn), new, own.X, own.Y, own.w)
     now = np.average(best, weights=rows.w)
     then = np.average(np.minimum(best, _bids(learner, [new], rows, omega)[:, 0]), weights=rows.w)
     joined = now > 0 and (now - then) / now >= config.add_gain

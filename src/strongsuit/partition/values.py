@@ -36,7 +36,7 @@ class Config:
     add_errors: float = 1.0  # standard errors an added model must bring on the judge rows
     drop_errors: float = 0.25  # standard errors a dropped model may cost there
     finalists: int = 4  # competitions whose partition is settled with its boundary before the choice
-    search_rows: int = 10_000
+    search_rows: int = 5_000
     evidence_rows: int = 100_000
     folds: int = 5
     alpha: float = 0.05

@@ -40,39 +40,44 @@ def training_data(estimator: Any, X: Any, y: Any, sample_weight: Any, groups: An
     Raises ValueError or TypeError as scikit-learn asks, InputError (a ValueError) with advice where
     scikit-learn leaves the wording free.
     """
-    X, y = _named(X), _without_missing_target(y)
-    targets = _target_names(y)
-    encoder = None
-    if isinstance(X, pd.DataFrame):
-        validate_data(estimator, X, y, skip_check_array=True)
-        y = check_array(y, ensure_2d=False, dtype=np.float64, ensure_all_finite=False, input_name="y")
-        check_consistent_length(X, y)
-        if len(X) < FEWEST_ROWS:
-            raise InputError(f"X has n_samples = {len(X)}; at least {FEWEST_ROWS} rows are needed")
-        frame = _with_text_names(X)
-        encoder = fit_encoder(frame)
-        X = encoder.transform(frame).X
-    else:
-        X, y = validate_data(
-            estimator,
-            X,
-            y,
-            dtype=np.float64,
-            ensure_all_finite=False,
-            multi_output=True,
-            y_numeric=True,
-            ensure_min_samples=FEWEST_ROWS,
-        )
-        _require_complete(X)
+    X, y = _pandas(X), _plain_target(y)
     _require_finite_target(y)
-    Y = np.asarray(y, float).reshape(len(y), -1)
-    w, groups = _weights(sample_weight, len(X)), _group_numbers(groups, len(X))
-    return Training(X, Y, w, groups, targets or _default_names(Y), np.ndim(y) == 1, encoder)
+    read = _of_frame if isinstance(X, pd.DataFrame) else _of_array
+    matrix, values, encoder = read(estimator, X, y)
+    Y = np.asarray(values, float).reshape(len(values), -1)
+    w, numbers = _weights(sample_weight, len(matrix)), _group_numbers(groups, len(matrix))
+    return Training(matrix, Y, w, numbers, _target_names(y, Y), np.ndim(values) == 1, encoder)
+
+
+def _of_frame(estimator: Any, X: pd.DataFrame, y: Any) -> tuple[np.ndarray, np.ndarray, Encoder]:
+    frame = _with_text_names(X)
+    validate_data(estimator, X, y, skip_check_array=True)
+    values = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
+    check_consistent_length(X, values)
+    if len(X) < FEWEST_ROWS:
+        raise InputError(f"X has n_samples = {len(X)}; at least {FEWEST_ROWS} rows are needed")
+    encoder = fit_encoder(frame)
+    return encoder.transform(frame).X, values, encoder
+
+
+def _of_array(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, None]:
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        dtype=np.float64,
+        ensure_all_finite=False,
+        multi_output=True,
+        y_numeric=True,
+        ensure_min_samples=FEWEST_ROWS,
+    )
+    _require_complete(X)
+    return X, y, None
 
 
 def prediction_data(estimator: Any, X: Any, encoder: Encoder | None) -> tuple[np.ndarray, np.ndarray]:
     """Encoded rows (n, p), and which of them (n,) bear a level that training did not show."""
-    X = _named(X)
+    X = _pandas(X)
     if encoder is None or not isinstance(X, pd.DataFrame):
         dtype = np.float64 if encoder is None else None
         X = validate_data(estimator, X, reset=False, dtype=dtype, ensure_all_finite=False, ensure_min_samples=0)
@@ -81,18 +86,16 @@ def prediction_data(estimator: Any, X: Any, encoder: Encoder | None) -> tuple[np
             return X, np.zeros(len(X), bool)
         X = pd.DataFrame(X)
     else:
+        _with_text_names(X)
         validate_data(estimator, X, reset=False, skip_check_array=True)
     frame = X.set_axis([column.name for column in encoder.columns], axis=1)
     encoded = encoder.transform(frame)
     return encoded.X, encoded.unseen
 
 
-def _named(X: Any) -> Any:
-    """A pandas frame for whatever calls itself a table; everything else as it came."""
-    if isinstance(X, pd.DataFrame) or not hasattr(X, "to_pandas"):
-        return X
-    frame = X.to_pandas()
-    return frame.to_frame() if isinstance(frame, pd.Series) else frame
+def _pandas(X: Any) -> Any:
+    """A pandas frame or series for whatever calls itself a table; everything else as it came."""
+    return X.to_pandas() if hasattr(X, "to_pandas") else X
 
 
 def _with_text_names(frame: pd.DataFrame) -> pd.DataFrame:
@@ -103,28 +106,26 @@ def _with_text_names(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.set_axis(names, axis=1)
 
 
-def _target_names(y: Any) -> tuple[str, ...]:
+def _target_names(y: Any, Y: np.ndarray) -> tuple[str, ...]:
     if isinstance(y, pd.DataFrame):
         return tuple(str(name) for name in y.columns)
-    name = getattr(y, "name", None)
-    return () if name is None or name == "" else (str(name),)
-
-
-def _default_names(Y: np.ndarray) -> tuple[str, ...]:
+    if isinstance(y, pd.Series) and y.name not in (None, ""):
+        return (str(y.name),)
     return ("y",) if Y.shape[1] == 1 else tuple(f"y{j}" for j in range(Y.shape[1]))
 
 
-def _without_missing_target(y: Any) -> Any:
+def _plain_target(y: Any) -> Any:
     """y with a pandas frame for what is a table, and pandas' own missing values as NaN."""
-    y = _named(y) if hasattr(y, "columns") else y
-    if isinstance(y, (pd.Series, pd.DataFrame)) and not isinstance(y.dtypes, pd.CategoricalDtype):
-        return y.astype(float) if _extension(y) else y
+    y = _pandas(y)
+    if isinstance(y, pd.Series):
+        return y.astype(float) if _nullable(y.dtype) else y
+    if isinstance(y, pd.DataFrame):
+        return y.astype({name: float for name in y.columns if _nullable(y[name].dtype)})
     return y
 
 
-def _extension(y: pd.Series | pd.DataFrame) -> bool:
-    dtypes = [y.dtype] if isinstance(y, pd.Series) else list(y.dtypes)
-    return any(pd.api.types.is_extension_array_dtype(d) and pd.api.types.is_numeric_dtype(d) for d in dtypes)
+def _nullable(dtype: Any) -> bool:
+    return pd.api.types.is_extension_array_dtype(dtype) and pd.api.types.is_numeric_dtype(dtype)
 
 
 def _require_complete(X: np.ndarray) -> None:
@@ -147,13 +148,20 @@ def _incomplete(X: np.ndarray) -> str:
     )
 
 
-def _require_finite_target(y: np.ndarray) -> None:
-    bad = np.flatnonzero(~np.isfinite(y).reshape(len(y), -1).all(1))
-    if len(bad):
-        what = "NaN" if np.isnan(y).any() else "infinity"
-        raise InputError(
-            f"Input y contains {what} in {len(bad)} of {len(y)} rows (first in row {bad[0]}): drop these rows or impute"
-        )
+def _require_finite_target(y: Any) -> None:
+    """Nothing, or InputError that counts the rows without a finite target; other faults are scikit-learn's to name."""
+    try:
+        values = np.zeros(0) if y is None or np.iscomplexobj(y) else np.asarray(y, dtype=float)
+    except (TypeError, ValueError):
+        return
+    if values.ndim not in (1, 2) or np.isfinite(values).all():
+        return
+    bad = np.flatnonzero(~np.isfinite(values).reshape(len(values), -1).all(1))
+    what = "NaN" if np.isnan(values).any() else "infinity"
+    raise InputError(
+        f"Input y contains {what} in {len(bad)} of {len(values)} rows (first in row {bad[0]}): "
+        "drop these rows or impute"
+    )
 
 
 def _weights(sample_weight: Any, rows: int) -> np.ndarray | None:

@@ -12,10 +12,12 @@ from typing import Any
 from sklearn.utils.parallel import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+MANY_ROWS = 20_000  # from here on threads speed up the histograms of boosted trees
 
-def one_thread() -> threadpool_limits:
-    """A context in which linear algebra uses one thread; trees keep theirs."""
-    return threadpool_limits(limits=1, user_api="blas")
+
+def few_threads(rows: int) -> threadpool_limits:
+    """A context in which linear algebra uses one thread, and trees too unless they see many rows."""
+    return threadpool_limits(limits=1, user_api=None if rows < MANY_ROWS else "blas")
 
 
 def fold_map(n_jobs: int | None) -> Callable[[Callable, Iterable], Iterable]:

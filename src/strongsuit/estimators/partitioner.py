@@ -13,7 +13,7 @@ from strongsuit.core.keys import root_key
 from strongsuit.estimators.answers import regime_probabilities
 from strongsuit.estimators.choices import families_of, search_config
 from strongsuit.estimators.inputs import prediction_data, training_data
-from strongsuit.estimators.jobs import one_thread
+from strongsuit.estimators.jobs import few_threads
 from strongsuit.partition.discover import discover
 
 
@@ -122,7 +122,7 @@ class ActivePartitioner(TransformerMixin, BaseEstimator):
         config = search_config(self, folds=1)
         competitors, settler = self._contestants(config.mode)
         data = training_data(self, X, y, sample_weight, groups)
-        with one_thread():
+        with few_threads(len(data.X)):
             self.model_ = discover(
                 root_key(self.random_state),
                 data.X,

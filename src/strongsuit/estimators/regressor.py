@@ -20,7 +20,7 @@ from strongsuit.estimators.answers import (
 )
 from strongsuit.estimators.choices import families_of, guarded_config
 from strongsuit.estimators.inputs import Training, prediction_data, training_data
-from strongsuit.estimators.jobs import fold_map, one_thread
+from strongsuit.estimators.jobs import few_threads, fold_map
 from strongsuit.partition.discover import Routed, discover, route
 from strongsuit.partition.facts import facts
 
@@ -152,7 +152,7 @@ class PartitionedRegressor(RegressorMixin, BaseEstimator):
         began = time.perf_counter()
         config, families = guarded_config(self), families_of(self.learner, self.mode)
         data = training_data(self, X, y, sample_weight, groups)
-        with one_thread():
+        with few_threads(len(data.X)):
             self.model_ = discover(
                 root_key(self.random_state),
                 data.X,

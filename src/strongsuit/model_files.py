@@ -34,13 +34,18 @@ VALUES = {
     "Verdict": "strongsuit.partition.guard",
     "RegimeVerdict": "strongsuit.partition.guard",
     "Boundary": "strongsuit.partition.boundary",
+    "Settings": "strongsuit.partition.boundary_search",
     "Far": "strongsuit.partition.routing",
     "Ridge": "strongsuit.learners.ridge",
     "MLP": "strongsuit.learners.mlp",
+    "MLPParams": "strongsuit.learners.mlp",
+    "Scaling": "strongsuit.core.scaling",
     "GP": "strongsuit.learners.gp",
     "External": "strongsuit.learners.external",
     "ExternalParams": "strongsuit.learners.external",
 }
+# not stored: the record of the search (it is in the report) and an optimiser's state
+LEFT_OUT = {"Partitioned": "search", "MLPParams": "adam"}
 TRUSTED = ("sklearn.", "numpy.", "scipy.", "builtins.", "collections.")
 
 
@@ -93,6 +98,7 @@ def _write(saved: SavedModel, folder: Path, extra: dict[str, str]) -> None:
     packer = _Packer(folder)
     tree = packer.pack(saved.model)
     save_file(packer.arrays, folder / "arrays.safetensors")
+    (folder / "arrays.safetensors").chmod(0o644)
     manifest = {
         "format": FORMAT,
         "versions": _versions(),
@@ -158,15 +164,15 @@ class _Packer:
         name = type(value).__name__
         if name not in VALUES:
             raise InputError(f"a model that holds a {name} cannot be stored; use one of the named learners")
-        left_out = {"search"} if name == "Partitioned" else set()
-        kept = {f.name: self.pack(getattr(value, f.name)) for f in fields(value) if f.name not in left_out}
+        left_out = LEFT_OUT.get(name, "")
+        kept = {f.name: self.pack(getattr(value, f.name)) for f in fields(value) if f.name != left_out}
         return {"value": name, "fields": kept}
 
     def _pack_array(self, array: np.ndarray) -> Any:
         if array.dtype.kind not in "biuf":
             return {"strings": array.astype(str).tolist()}
         name = f"a{len(self.arrays)}"
-        self.arrays[name] = np.ascontiguousarray(array)
+        self.arrays[name] = np.array(array, order="C")  # a copy: safetensors stores no strides
         return {"array": name}
 
     def _pack_part(self, part: Any) -> Any:
@@ -210,8 +216,8 @@ class _Unpacker:
             raise InputError(f"the model holds an unknown value {name!r}")
         kind = getattr(import_module(VALUES[name]), name)
         given = {k: self.unpack(v) for k, v in tree["fields"].items()}
-        if name == "Partitioned":
-            given["search"] = None
+        if name in LEFT_OUT:
+            given[LEFT_OUT[name]] = None
         return kind(**given)
 
     def _unpack_part(self, name: str) -> Any:

@@ -20,12 +20,12 @@ from strongsuit.datasets.table import Table, read_table
 from strongsuit.datasets.writing import write_table
 from strongsuit.errors import InputError
 from strongsuit.partition.discover import Partitioned, discover, route
+from strongsuit.partition.facts import facts as model_facts
 from strongsuit.partition.values import Config
 
 MODES = ("held_out", "paper")
 CAUTIONS = ("strict", "balanced")
 FEWEST_ROWS = 2
-ADDED = ("prediction", "spread", "regime", "regime_probability", "answered_by", "reason")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def partition_table(
             settler=recipes.settler(), paper=recipes.paper_competitor() if settings.mode == "paper" else None,
             w=w, groups=table.groups, config=config, progress=progress, run=run,
         )  # fmt: skip
-    facts = summary(model, len(X), table.targets) | {"seconds": round(time.perf_counter() - began, 2)}
+    facts = model_facts(model, len(X), table.targets) | {"seconds": round(time.perf_counter() - began, 2)}
     facts["notes"] = [*table.notes, *model.notes]
     facts["seed"], facts["learner"], facts["caution"] = settings.seed, settings.learner, settings.caution
     if tested is not None:
@@ -137,46 +137,6 @@ def mapper(jobs: int) -> Iterator[Callable[[Callable, Iterable], Iterable]]:
         yield pool.map
 
 
-def summary(model: Partitioned, rows: int, targets: Sequence[str]) -> dict[str, Any]:
-    """The facts of a model, ready for JSON: NaN becomes None."""
-    losses = model.losses
-    variance = float(np.mean(model.scale.spread**2))
-    names = ("single", "gated", "oracle", "deployed")
-    boundary = model.pipeline.boundary
-    facts = {
-        "rows": rows,
-        "found": model.found,
-        "regimes": model.regimes,
-        "deployed": "partitioned" if model.verdict.deployed else "single",
-        "reason": model.verdict.reason,
-        "gain": model.verdict.gain,
-        "loss": {name: float(np.mean(losses.per_output[i])) for i, name in enumerate(names)},
-        "relative_loss": {name: getattr(losses, name)[0] for name in names},
-        "target_variance": variance,
-        "targets": list(targets),
-        "gate_accuracy": 1.0 if boundary is None else float(boundary.accuracy),
-        "stability": None if model.search is None else model.search.stability["mean"],
-        "families": {
-            "fallback": model.pipeline.fallback.family,
-            "experts": [None if e is None else e.family for e in model.pipeline.experts],
-        },
-        "sizes": np.bincount(model.labels, minlength=model.found).tolist(),
-        "cpu_seconds": round(model.cost.seconds, 2),
-        "fits": model.cost.fits,
-    }
-    return _json_ready(facts)
-
-
-def _json_ready(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _json_ready(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_json_ready(v) for v in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
 def _score(model: Partitioned, encoder: Encoder, table: Table) -> dict[str, float]:
     encoded = encoder.transform(table.frame)
     routed = route(model, encoded.X, encoded.unseen)
@@ -206,7 +166,7 @@ def _finish(model, facts, table: Table, X, encoder: Encoder, out: Path | None) -
 
 
 def predict_table(folder: Path, source: Any, *, out: Path) -> dict[str, Any]:
-    """Writes the table with the columns of ADDED beside it; returns the counts of who answered and why."""
+    """Writes the table with prediction, spread, regime, its probability, who answered and why beside it; returns the counts of who answered and why."""
     saved = model_files.load(folder)
     table = read_table(source, target=None, features=None)
     encoded = saved.encoder.transform(table.frame)

@@ -93,8 +93,8 @@ def _guard_table(description: Description) -> str:
     caption = (
         "Losses are means over the regime's rows left out, as a share of the target's variance; units are distinct "
         "rows or groups whose regime was found again without them, discounted for unequal weights; the gain is beyond "
-        "the margin, relative to the single model's loss in the regime; p is one-sided; p needed is Holm's threshold; shrinkage is how far the expert "
-        "may move from the single model (0 to 1)."
+        "the margin, relative to the single model's loss in the regime; p is one-sided; p needed is Holm's threshold; "
+        "shrinkage is how far the expert may move from the single model (0 to 1)."
     )
     return table(head, rows, caption=caption, words=(0, 1, 4))
 

@@ -35,7 +35,7 @@ def register_pytrees() -> None:
 
 
 def bucket(n: int, *, smallest: int = 64) -> int:
-    """The least power-of-two multiple of `smallest` that holds n rows, so that few shapes are ever compiled."""
+    """The least power-of-two multiple of `smallest` that holds n rows: few shapes are ever compiled."""
     size = smallest
     while size < n:
         size *= 2

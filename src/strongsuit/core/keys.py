@@ -1,8 +1,8 @@
 """Named random keys: the one home of randomness.
 
-A `Key` is a plain host value, so that code without JAX derives and hands on keys as cheaply as code with it.
-Keys are derived by name, never by order: two draws that bear different names are independent, and adding a third
-between them changes neither.
+A `Key` is a plain host value, so that code without JAX derives and hands on keys as cheaply as code with
+it. Keys are derived by name, never by order: two draws that bear different names are independent, and adding
+a third between them changes neither.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SEED_LIMIT = 2**31 - 1  # scikit-learn and NumPy's legacy generators take seeds
 
 @dataclass(frozen=True)
 class Key:
-    """A 64-bit random key, as two 32-bit words: `numpy()` and `jax()` make generators, `key_for` makes children."""
+    """A 64-bit random key, as two 32-bit words: `numpy()` and `jax()` make generators, `key_for` children."""
 
     words: tuple[int, int]
 
@@ -58,7 +58,7 @@ def root_key(random_state: int | np.random.Generator | np.random.RandomState | N
 
 
 def key_for(key: Key, *names: str | int) -> Key:
-    """The child of `key` with these names, such as `key_for(key, "fit", 3)`; names are strings or integers."""
+    """The child of `key` with these names, such as `key_for(key, "fit", 3)`: strings or integers."""
     parts = [word.to_bytes(4, "big") for word in key.words]
     for name in names:
         if isinstance(name, (bool, float)) or not isinstance(name, (str, int, np.integer)):

@@ -1,7 +1,7 @@
-"""The Learner contract and the one primitive that carries every fit: m models at once, a row of weights each.
+"""The Learner contract and the primitive that carries every fit: m models at once, a row of weights each.
 
-Only this file looks at `traceable`: such learners are padded to row buckets and compiled, the others are looped
-over on the host, and a process that uses only these never loads JAX.
+Only this file looks at `traceable`: such learners are padded to row buckets and compiled, the others are
+looped over on the host, and a process that uses only these never loads JAX.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SMALLEST_BUCKET = 64
 @pytree
 @dataclass(frozen=True)
 class Prediction:
-    """Means (n, k), probabilities for classification, and variances (n, k) or None; stacked models: (m, n, k)."""
+    """Means (n, k), or probabilities, and variances (n, k) or None; of stacked models (m, n, k)."""
 
     mean: Any
     variance: Any = None
@@ -33,10 +33,11 @@ class Prediction:
 class Learner(Protocol):
     """A frozen, hashable dataclass of hyper-parameters with pure functions.
 
-    `fit(key, X, y, w) -> params` takes X (n, d), y (n, k), w (n,) >= 0, where w = 0 means that the row does not
-    exist; `predict(params, X) -> Prediction`; `embed(params, X) -> (n, p)`. Traceable learners get a JAX key and
-    JAX arrays; the others a `Key` and NumPy arrays. A traceable learner may set `smallest_bucket` (rows of the
-    smallest buffer) and may offer `refine(key, params, X, y, w) -> params`, one more pass from given parameters.
+    `fit(key, X, y, w) -> params` takes X (n, d), y (n, k), w (n,) >= 0, where w = 0 means that the row does
+    not exist; `predict(params, X) -> Prediction`; `embed(params, X) -> (n, p)`. Traceable learners get a JAX
+    key and JAX arrays; the others a `Key` and NumPy arrays. A traceable learner may set `smallest_bucket`
+    (rows of the smallest buffer) and `runtime` (names of numeric settings that are not compiled in). Any may
+    offer `refine(key, params, X, y, w) -> params`, one more pass from given parameters.
     """
 
     @property

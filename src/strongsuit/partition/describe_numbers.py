@@ -95,7 +95,9 @@ def _regime_line(model: Partitioned, evidence, k: int, rows: int, total: int) ->
         proven=bool(case.enabled),
         speaks=speaks,
         reason=case.reason,
-        words=regime_words(case.reason, proven=bool(case.enabled), deployed=model.verdict.deployed, p=case.p),
+        words=regime_words(
+            case.reason, proven=bool(case.enabled), deployed=model.verdict.deployed, p=case.p, needed=case.threshold
+        ),
     )
 
 
@@ -131,6 +133,7 @@ def gate_quality(model: Partitioned, X, names, evidence: CrossFitted | None) -> 
         columns=tuple(names[j] for j in columns),
         accuracy=float(boundary.accuracy),
         majority=float(majority),
+        recovered=float(right.mean()) if evidence is not None else float("nan"),
         brier=float(brier.mean()),
         bins=_bins(stated, right),
         held_out=evidence is not None,

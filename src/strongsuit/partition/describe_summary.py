@@ -58,7 +58,8 @@ def _rule_words(rules: Sequence[Rule]) -> str:
     if not rules:
         return "no simple rule"
     rest = len(rules) - RULES_SHOWN
-    return " or ".join(rule.words for rule in rules[:RULES_SHOWN]) + (f" or {rest} more" if rest > 0 else "")
+    told = [f"({one.words})" if len(rules) > 1 and " and " in one.words else one.words for one in rules[:RULES_SHOWN]]
+    return " or ".join(told) + (f" or {rest} more" if rest > 0 else "")
 
 
 def _speaker(case: RegimeLine) -> str:

@@ -161,12 +161,16 @@ class Bin:
 
 @dataclass(frozen=True)
 class Gate:
-    """How well the boundary knows the regimes: accuracy on rows left out, the share a guess would reach, bins."""
+    """How well the boundary knows the regimes: accuracy on rows left out, and the share a guess would reach.
+
+    `recovered` is the share of rows that get the same regime from a pipeline that never saw them.
+    """
 
     kind: str
     columns: tuple[str, ...]
     accuracy: float
     majority: float
+    recovered: float
     brier: float
     bins: tuple[Bin, ...]
     held_out: bool

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from strongsuit.partition.describe_values import LossLine, PathPoint, RegimeLine
 
 SEPARABLE = 1.25  # gated loss up to so much above the oracle's: x tells the regimes apart
+USUAL_P = 0.05
 STABLE = 0.5  # adjusted Rand index of restarts below which a partition is one of several
 TELLING = 0.02  # a gate must beat the majority share by more
 FAITHFUL = 0.9  # rules that repeat the gate on a smaller share of rows are no portrait of it
@@ -114,7 +115,7 @@ def _because(lines: Sequence[RegimeLine]) -> str:
     for line in lines:
         words = REASON_WORDS.get(line.reason, line.reason)
         if line.reason == "not_proven":
-            words = f"{words} (p {probability(line.p)})"
+            words = f"{words} ({_against(line.p, line.threshold)})"
         if words not in reasons:
             reasons.append(words)
     return "; ".join(reasons)
@@ -134,8 +135,9 @@ def _why_refused(table, found: int, reason: str, gain: float, min_gain: float) -
     if reason == "gain_too_small":
         return f"{found} regimes found, but their gain {percent(gain)} is below {percent(min_gain)}"
     if reason == "not_proven":
-        tested = [line.p for line in table if line.reason == "not_proven" and np.isfinite(line.p)]
-        least = f" (smallest p {probability(min(tested))})" if tested else ""
+        tested = [line for line in table if line.reason == "not_proven" and np.isfinite(line.p)]
+        best = min(tested, key=lambda line: line.p, default=None)
+        least = f" (smallest {_against(best.p, best.threshold)})" if best else ""
         return f"{found} regimes found, but no expert is proven better{least}"
     return f"{found} regimes found, but no expert may speak: {REASON_WORDS.get(reason, reason)}"
 
@@ -186,12 +188,17 @@ def _best_met(path: Sequence[PathPoint]) -> str:
     )
 
 
-def regime_words(line_reason: str, *, proven: bool, deployed: bool, p: float) -> str:
+def regime_words(line_reason: str, *, proven: bool, deployed: bool, p: float, needed: float) -> str:
     """Why a regime's expert is on or off."""
     if proven and not deployed:
         return "better on its own, but the whole partition gains too little"
     words = REASON_WORDS.get(line_reason, line_reason)
-    return f"{words} (p {probability(p)})" if line_reason == "not_proven" else words
+    return f"{words} ({_against(p, needed)})" if line_reason == "not_proven" else words
+
+
+def _against(p: float, needed: float) -> str:
+    """`p = 0.21`, and the threshold where p alone would look small enough."""
+    return f"p {probability(p)}" + (f", {number(needed, 2)} needed" if p <= USUAL_P else "")
 
 
 def warnings_of(

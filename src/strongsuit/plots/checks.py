@@ -76,6 +76,7 @@ def _spreads(ax, data: Residuals, j: int, description: Description) -> None:
         _whisker(ax, data.single[own, j], place - 0.16, MUTED, "single" if k == 0 else None)
         _whisker(ax, data.deployed[own, j], place + 0.16, colour(k), None)
     ax.axvline(0.0, color=INK, linewidth=0.8)
+    ax.locator_params(axis="x", nbins=4)
     ax.set_yticks(range(description.found), [f"regime {k}" for k in range(description.found, 0, -1)])
     ax.set_ylim(-0.6, description.found - 0.4)
     ax.grid(False, axis="y")

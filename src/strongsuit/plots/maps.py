@@ -19,6 +19,7 @@ GRID = 400  # points of a curve
 CELLS = 160  # cells of a shaded plane, each way
 FEW_VALUES = 15  # up to so many places on an axis are spread a little, or points hide each other
 JITTER = 0.14
+MAGNITUDES = 50.0  # ratio of the largest to the smallest value from which an axis is logarithmic
 BEYOND = 0.04  # how far axes reach beyond the rows
 
 
@@ -31,9 +32,10 @@ def draw_map(model: Partitioned, description: Description, X: np.ndarray, Y: np.
         return _draw_curves(model, description, view, X, Y)
     figure, axes = new_figure(7.2, 4.6)
     ax = axes[0, 0]
-    if view.kind == "plane":
-        _shade(ax, model, view, X)
     _points(ax, view, description.found)
+    shaded = view.kind == "plane" and _shade(ax, model, view, X)
+    if not shaded and view.kind != "discriminant":
+        _stretch(ax, view)
     name_axes(ax, literal(view.x.label), literal(view.y.label))
     legend(ax, loc="upper left", bbox_to_anchor=(1.0, 1.0), markerscale=1.8)
     return figure
@@ -73,14 +75,25 @@ def shares_places(view: Map) -> bool:
     return view.kind != "curve" and (_few(view.x) or _few(view.y))
 
 
-def _shade(ax, model: Partitioned, view: Map, X: np.ndarray) -> None:
-    """The regimes as areas, the boundary as a line: only where the boundary sees just these two features."""
+def _stretch(ax, view: Map) -> None:
+    """Logarithmic axes for features that span orders of magnitude, which a linear axis would crowd at zero."""
+    for axis, scale in ((view.x, ax.set_xscale), (view.y, ax.set_yscale)):
+        low, high = axis.values.min(), axis.values.max()
+        if axis.column >= 0 and not _few(axis) and low > 0 and high > MAGNITUDES * low:
+            scale("log")
+
+
+def _shade(ax, model: Partitioned, view: Map, X: np.ndarray) -> bool:
+    """The regimes as areas, the boundary as a line: only where the boundary sees just these two features.
+
+    True if so.
+    """
     from matplotlib.colors import to_rgb
 
     columns = model.pipeline.columns
     mine = [view.x.column, view.y.column]
     if -1 in mine or not set(int(c) for c in columns) <= set(mine):
-        return
+        return False
     gx, gy = _ends(view.x.values), _ends(view.y.values)
     xx, yy = np.meshgrid(np.linspace(*gx, CELLS), np.linspace(*gy, CELLS))
     place = {view.x.column: xx.ravel(), view.y.column: yy.ravel()}
@@ -98,6 +111,7 @@ def _shade(ax, model: Partitioned, view: Map, X: np.ndarray) -> None:
             ax.contour(xx, yy, (labels == k).astype(float), levels=[0.5], colors=[INK], linewidths=1.0)
     ax.set_xlim(*gx)
     ax.set_ylim(*gy)
+    return True
 
 
 def _ends(values: np.ndarray) -> tuple[float, float]:

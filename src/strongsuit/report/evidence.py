@@ -137,6 +137,7 @@ def gate_section(model: Partitioned, description: Description, X: np.ndarray, Y:
         ("features it sees", columns),
         ("accuracy on rows left out", percent(gate.accuracy)),
         ("always guessing the largest regime", percent(gate.majority)),
+        ("rows named alike without them", percent(gate.recovered)),
         ("Brier score (0 is perfect)", figure_number(gate.brier, 3)),
         ("gating", "soft: experts are mixed by probability" if gate.soft else "hard: one expert answers"),
         ("rows too far from all others", percent(description.far_share)),
@@ -159,6 +160,9 @@ def gate_section(model: Partitioned, description: Description, X: np.ndarray, Y:
             f"Reliability diagram: stated {percent(low.stated)} to {percent(high.stated)}, observed "
             f"{percent(low.observed)} to {percent(high.observed)}."
         )
-        caption = f"Reliability {whose}: on the dashed line the gate's probabilities mean what they say."
+        caption = (
+            f"Reliability {whose}: on the dashed line the gate's probabilities mean what they say. Below it, regimes "
+            "move when rows are left out."
+        )
         body += picture(draw_reliability(description), "gate", alt=alt, caption=caption, wide=False)
     return Section("gate", "Reliability of the gate", body)

@@ -43,7 +43,7 @@ background:var(--rule);border:1px solid var(--rule);border-radius:8px;overflow:h
 .facts div{{background:var(--paper);padding:.7rem .85rem}}
 .facts dt{{color:var(--muted);font-size:.8125rem}}
 .facts dd{{margin:0;font-size:1.25rem;font-weight:600}}
-.facts dd small{{display:block;font-size:.8125rem;font-weight:400;color:var(--muted)}}
+.facts dd small{{display:block;overflow-wrap:anywhere;font-size:.8125rem;font-weight:400;color:var(--muted)}}
 .warnings{{margin:1.4rem 0 0;padding:.8rem 1rem;background:var(--warn-paper);
 border-left:4px solid var(--warn);border-radius:4px}}
 .warnings h2{{font-size:1rem;margin:0;padding:0;border:0;color:var(--warn)}}

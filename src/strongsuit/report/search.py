@@ -107,7 +107,7 @@ def run_section(model: Partitioned, description: Description, X: np.ndarray, Y: 
         facts.append(("of that, the single model", f"1 / {figure_number(cost['ratio'], 2)}"))
     facts.append(("single model's family", text(description.fallback)))
     if stable["mean"] == stable["mean"]:
-        said = f"{stable['mean']:.2f} in the mean, {stable['min']:.2f} at least"
+        said = f"{number(stable['mean'], 2)} in the mean, {number(stable['min'], 2)} at least"
         facts.append(("agreement of restarts (adjusted Rand index)", said))
     settings = [(text(name), text(value)) for name, value in description.settings.items()]
     body = table(("What", "Value"), facts, caption="", words=(0, 1))

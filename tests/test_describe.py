@@ -1,0 +1,457 @@
+"""A description says what the model is, in numbers that agree with plain NumPy and in words that agree with them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import t as student
+
+from strongsuit.errors import InputError
+from strongsuit.partition.describe import describe, summary_text
+from strongsuit.partition.describe_design import design_warning
+from strongsuit.partition.describe_map import discriminant_axes
+from strongsuit.partition.describe_portraits import evenly, feature_range, source_of, typical_rows
+from strongsuit.partition.describe_rules import combination, roundest_between, rule_tree, straight_line
+from strongsuit.partition.describe_values import Interval, plain
+from strongsuit.partition.describe_words import listed, number, percent, probability
+from strongsuit.partition.guard import RegimeVerdict, Verdict
+from strongsuit.partition.pipeline import FAR
+from strongsuit.partition.values import Config
+
+_spec = importlib.util.spec_from_file_location("examples", Path(__file__).with_name("partitioned_examples.py"))
+examples = importlib.util.module_from_spec(_spec)
+sys.modules["examples"] = examples
+_spec.loader.exec_module(examples)
+
+
+@pytest.fixture(scope="module")
+def two():
+    return examples.example()
+
+
+@pytest.fixture(scope="module")
+def three():
+    return examples.example(regimes=3, q=2)
+
+
+def told(example, **changed):
+    return describe(example.model, example.X, example.Y, example.names, **({"evidence": example.evidence} | changed))
+
+
+def refused(example, *, reason: str, case: str, p: float = 0.2, gain: float = 0.0):
+    """The example with every expert off for this reason."""
+    cases = tuple(RegimeVerdict(0.01, 0.02, 100.0, p, 0.025, False, case) for _ in example.model.verdict.regimes)
+    return replace(example, model=replace(example.model, verdict=Verdict(cases, gain, False, reason)))
+
+
+# the verdict
+
+
+def test_a_deployed_partition_is_told_in_one_sentence(two):
+    said = told(two)
+    assert said.deployed and said.regimes == 2
+    sizes = np.bincount(two.model.labels)
+    assert said.verdict.startswith(f"2 regimes; experts on for regimes 1 ({sizes[0]} rows) and 2 ({sizes[1]} rows)")
+    assert f"{percent(said.gain)} below that of one model" in said.verdict
+    assert said.verdict.count(".") - said.verdict.count("0.") <= 1
+
+
+def test_a_regime_that_is_off_is_told_with_its_reason(two):
+    on, off = two.model.verdict.regimes
+    off = replace(off, enabled=False, reason="not_proven", p=0.21)
+    model = replace(two.model, verdict=Verdict((on, off), 0.3, True, "proven"))
+    said = told(replace(two, model=model))
+    assert "regime 2 uses the single model: not proven better (p = 0.21)." in said.verdict
+    assert said.table[0].speaks and not said.table[1].speaks
+
+
+@pytest.mark.parametrize(
+    ("reason", "case", "words"),
+    [
+        ("not_proven", "not_proven", "no expert is proven better (smallest p = 0.2)"),
+        ("too_few", "too_few", "no expert may speak: too few distinct rows"),
+        ("shrunk_away", "shrunk_away", "its expert adds nothing"),
+        ("unmatched", "unmatched", "not found again"),
+        ("degraded", "degraded", "failed or gave no finite answer"),
+    ],
+)
+def test_a_refused_partition_says_why(two, reason, case, words):
+    said = told(refused(two, reason=reason, case=case))
+    assert said.verdict.startswith("One model for all rows: 2 regimes found, but")
+    assert words in said.verdict
+    assert not any(line.speaks for line in said.table)
+
+
+def test_a_p_that_looks_small_is_told_with_what_was_needed(two):
+    said = told(refused(two, reason="not_proven", case="not_proven", p=0.03))
+    assert "(smallest p = 0.03, 0.025 needed)" in said.verdict
+
+
+def test_a_gain_below_the_margin_is_told_with_the_margin(two):
+    said = told(refused(two, reason="gain_too_small", case="proven", gain=0.004))
+    assert said.verdict == "One model for all rows: 2 regimes found, but their gain 0.4 % is below 1 %."
+
+
+def test_one_regime_is_one_model():
+    one = examples.example(regimes=1)
+    said = told(one)
+    assert said.verdict == "One model for all rows: no partition predicts held-out rows better than a single model."
+    assert said.portraits == () and said.rules is None and said.gate is None
+    assert "brings the loss" not in said.diagnosis
+    constant = replace(one.model, search=None, scale=replace(one.model.scale, constant=np.ones(1, bool)))
+    assert told(replace(one, model=constant)).verdict == "One model for all rows: the target never varies."
+    few = told(replace(one, model=replace(one.model, search=None)))
+    assert few.verdict == "One model for all rows: too few distinct rows to look for regimes."
+
+
+def test_an_unguarded_run_says_so_and_warns():
+    said = told(examples.example(config=Config(folds=3, guard=False)))
+    assert "no guard" in said.verdict
+    assert any("guard is off" in text for text in said.warnings)
+
+
+# the numbers
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_losses_agree_with_plain_numpy(outputs):
+    example = examples.example(q=outputs)
+    said, told_rows = told(example), example.evidence
+    for line in said.losses:
+        square = (told_rows.Y - getattr(told_rows, line.name)) ** 2
+        loss = square.mean(1)
+        error = loss.std(ddof=1) / np.sqrt(len(loss))
+        assert line.relative.value == pytest.approx(loss.mean())
+        assert line.relative.high - line.relative.value == pytest.approx(1.959964 * error, rel=1e-6)
+        for j, in_units in enumerate(line.per_target):
+            variance = example.Y[:, j].var()
+            assert in_units.value == pytest.approx(square[:, j].mean() * variance)
+            spread = square[:, j].std(ddof=1) / np.sqrt(len(loss)) * variance
+            assert in_units.low == pytest.approx(in_units.value - 1.959964 * spread, rel=1e-6)
+
+
+def test_losses_without_evidence_keep_the_value_and_drop_the_interval(three):
+    said = told(three, evidence=None)
+    assert not said.held_out
+    assert said.losses[2].per_target[1].value == pytest.approx(three.model.losses.per_output[0, 1])
+    assert np.isnan(said.losses[2].per_target[1].low)
+
+
+def test_the_table_agrees_with_plain_numpy(three):
+    said, held = told(three), three.evidence
+    for k, line in enumerate(said.table):
+        own = held.regime == k
+        loss = ((held.Y[own] - held.expert[own]) ** 2).mean(1)
+        base = ((held.Y[own] - held.single[own]) ** 2).mean(1)
+        assert line.rows == np.sum(three.model.labels == k)
+        assert line.expert_loss == pytest.approx(loss.mean())
+        assert line.fallback_loss == pytest.approx(base.mean())
+        assert line.gain.value == pytest.approx((0.99 * base - loss).mean())
+        assert line.relative_gain.value == pytest.approx(line.gain.value / base.mean())
+        case = three.model.verdict.regimes[k]
+        reach = student.ppf(0.975, case.units - 1) * case.error
+        assert line.gain.high - line.gain.value == pytest.approx(reach)
+
+
+def test_evidence_rows_stand_in_the_order_of_the_rows(two):
+    held = two.evidence
+    Y = (two.Y - two.model.scale.center) / two.model.scale.spread
+    assert np.array_equal(held.Y, Y)
+    assert held.agrees.mean() > 0.99 and held.judged.all()
+    far = np.abs(two.X[:, 0]) > 0.999
+    assert np.array_equal(held.reason == FAR, far)
+    assert (held.regime[far] == -1).all() and (held.regime[~far] == held.named[~far]).all()
+    assert np.array_equal(held.deployed[far], held.single[far])
+    best = np.minimum(((held.Y - held.single) ** 2).sum(1) + 1e9, ((held.Y - held.expert) ** 2).sum(1))
+    assert (((held.Y - held.oracle) ** 2).sum(1) <= best + 1e-12).all()
+
+
+def test_gate_quality_is_counted(two):
+    gate, held = told(two).gate, two.evidence
+    assert gate.accuracy == 0.97
+    assert gate.majority == pytest.approx(np.bincount(two.model.labels).max() / len(two.X))
+    assert gate.recovered == pytest.approx(held.agrees.mean())
+    assert gate.brier == pytest.approx(held.brier.mean())
+    assert sum(one.rows for one in gate.bins) <= len(two.X)
+    for one in gate.bins:
+        own = np.isclose(np.minimum(np.floor(held.probability * 10), 9), np.floor(min(one.stated * 10, 9.0)))
+        assert one.observed == pytest.approx(held.agrees[own].mean())
+
+
+def test_a_description_is_json_without_nan(three):
+    for example in (three, examples.example(regimes=1)):
+        text = json.dumps(told(example).to_dict(), allow_nan=False)
+        back = json.loads(text)
+        assert back["found"] == example.model.found
+        assert "evidence" not in back and "map" not in back
+
+
+def test_what_does_not_belong_together_is_refused(two):
+    with pytest.raises(InputError, match="do not belong to a model of 300 rows"):
+        describe(two.model, two.X[:-1], two.Y[:-1], two.names)
+    with pytest.raises(InputError, match="a name for each"):
+        describe(two.model, two.X, two.Y, two.names, targets=("a", "b"))
+
+
+# the words
+
+
+def test_rules_are_the_regimes(two, three):
+    assert [p.rules[0].words for p in told(two).portraits][0].startswith("x1 ≤ ")
+    middle = told(three).portraits[1].rules[0]
+    low, high = (float(x.replace("−", "-")) for x in middle.words.replace(" x1 ≤", "").split(" < "))
+    assert low == pytest.approx(-0.4, abs=0.05) and high == pytest.approx(0.4, abs=0.05)
+    assert middle.covers == 1.0 and middle.right == 1.0
+    assert told(three).rules.fidelity == 1.0
+
+
+def test_rules_hold_for_the_rows_they_cover():
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=400), rng.integers(0, 2, 400), rng.normal(size=400)])
+    labels = ((X[:, 0] > 0.3) & (X[:, 1] == 1)).astype(int)
+    names = ("width", "kind=steel", "z")
+    rules, words = rule_tree(X, labels, names, np.arange(3), numeric=frozenset({"width", "kind", "z"}))
+    assert rules.fidelity == 1.0
+    (rule,) = words[1]
+    assert "kind is steel" in rule.words and "width > 0.3" in rule.words
+    assert {one.words for one in words[0]} >= {"kind is not steel"} or "width ≤ 0.3" in words[0][0].words
+    assert dict(rules.importances).keys() == {"width", "kind=steel"}
+
+
+def test_missing_and_rare_levels_have_words():
+    X = np.array([[0.0], [1.0]] * 50)
+    labels = X[:, 0].astype(int)
+    for name, yes, no in (
+        ("age=(missing)", "age is missing", "age is present"),
+        ("city=(other)", "city has a rare level", "city has no rare level"),
+    ):
+        _, words = rule_tree(X, labels, (name,), np.arange(1), numeric=frozenset({"age", "city"}))
+        assert words[1][0].words == yes and words[0][0].words == no
+
+
+def test_a_number_column_with_an_equals_sign_is_no_level():
+    X = np.array([[0.0], [1.0]] * 50)
+    _, words = rule_tree(X, X[:, 0].astype(int), ("a=b",), np.arange(1), numeric=frozenset({"a=b"}))
+    assert words[1][0].words.startswith("a=b > ")
+
+
+def test_an_oblique_boundary_is_told_as_a_line():
+    rng = np.random.default_rng(1)
+    X = rng.uniform(-1, 1, (2000, 3)) * [1.0, 10.0, 1.0] + [0.0, 50.0, 0.0]
+    labels = (X[:, 0] + 0.1 * X[:, 1] > 5.2).astype(int)
+    words, agreement = straight_line(X, labels, ("a", "b", "c"), np.arange(3))
+    assert agreement > 0.98
+    slope, _, cut = words.removeprefix("a + ").partition(" b > ")
+    assert float(slope) == pytest.approx(0.1, abs=0.01) and float(cut) == pytest.approx(5.2, abs=0.1)
+    rules, _ = rule_tree(X, labels, ("a", "b", "c"), np.arange(3), numeric=frozenset("abc"))
+    assert rules.straight and rules.straight_fidelity > rules.fidelity
+
+
+@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e3))
+def test_the_roundest_number_lies_between(low, gap):
+    high = low + gap
+    if not low < high:
+        return
+    cut = roundest_between(low, high)
+    assert low <= cut < high
+
+
+def test_round_cuts():
+    assert roundest_between(3.5, 7.0) == 5.0
+    assert roundest_between(0.4012, 0.4018) == pytest.approx(0.4015)
+    assert combination(np.array([1.0, -0.25]), ["a", "b"]) == "a − 0.25 b"
+
+
+def test_differences_are_standardised(two):
+    first = told(two).portraits[0]
+    own = two.model.labels == 0
+    gap = (two.X[own].mean(0) - two.X[~own].mean(0)) / two.X.std(0)
+    assert dict(first.differences)["x1"] == pytest.approx(gap[0])
+    assert first.differences[0][0] == "x1" and first.ranges[0].feature == "x1"
+
+
+def test_ranges_are_quantiles_of_what_the_user_gave(two):
+    frame = pd.DataFrame(two.X, columns=["x1", "x2", "x3"]).assign(y=two.Y[:, 0])
+    said = told(two, frame=frame, targets=("y",))
+    line = said.portraits[1].ranges[0]
+    values = two.X[two.model.labels == 1, 0]
+    assert (line.lowest, line.middle, line.highest) == pytest.approx((values.min(), np.median(values), values.max()))
+    assert all(line.feature != "y" for portrait in said.portraits for line in portrait.ranges)
+
+
+def test_level_columns_are_told_by_their_levels(two):
+    kind = np.where(two.model.labels == 0, "steel", "brass")
+    X = np.column_stack([two.X[:, :2], kind == "steel"]).astype(float)
+    frame = pd.DataFrame({"x1": X[:, 0], "x2": X[:, 1], "kind": pd.Categorical(kind)})
+    said = describe(two.model, X, two.Y, ("x1", "x2", "kind=steel"), frame=frame, evidence=two.evidence)
+    line = next(line for line in said.portraits[0].ranges if line.feature == "kind")
+    assert line.levels == (("steel", 1.0),)
+    assert said.portraits[0].typical[0].cells[1][0] in ("kind", "x1")
+
+
+def test_missing_cells_are_told_as_missing():
+    assert feature_range(pd.Series(["a", None, "a", "b"]), "c").levels == (("a", 0.5), ("(missing)", 0.25), ("b", 0.25))
+    line = feature_range(pd.Series([1.0, np.nan, 3.0]), "v")
+    assert (line.lowest, line.highest) == (1.0, 3.0)
+    assert np.isnan(feature_range(pd.Series([np.nan]), "v").middle)
+
+
+def test_sources_of_encoded_columns():
+    table = pd.DataFrame({"a=b": [1], "kind": ["x"]})
+    assert [source_of(name, table) for name in ("a=b", "kind=x", "a=b=c", "other")] == ["a=b", "kind", "a=b", "other"]
+
+
+def test_typical_rows_are_rows_of_their_regime_spread_over_it(two):
+    for k, portrait in enumerate(told(two).portraits):
+        rows = [row.row for row in portrait.typical]
+        assert len(set(rows)) == 5 and (two.model.labels[rows] == k).all()
+        assert np.ptp(two.X[rows], axis=0).max() > 0.8
+        assert portrait.typical[0].target == pytest.approx(tuple(two.Y[rows[0]]))
+    assert len(typical_rows(np.zeros((1, 2)))) == 1
+
+
+def test_the_shift_is_expert_minus_fallback(two):
+    shift = told(two).portraits[0].shift[0]
+    own = two.X[two.model.labels == 0]
+    pipeline, spread = two.model.pipeline, two.model.scale.spread[0]
+    gap = (pipeline.experts[0].mean(own) - pipeline.fallback.mean(own))[:, 0] * spread
+    assert shift.value == pytest.approx(gap.mean())
+    assert (shift.low, shift.high) == pytest.approx(tuple(np.quantile(gap, (0.05, 0.95))))
+
+
+def test_the_diagnosis_reads_the_losses(two, three):
+    assert told(two).diagnosis.startswith("Separable: the experts beat one model")
+    assert "too few rows prove it" in told(refused(two, reason="not_proven", case="not_proven")).diagnosis
+
+    def with_losses(single, gated, oracle):
+        losses = replace(two.model.losses, single=(single, 0.1), gated=(gated, 0.1), oracle=(oracle, 0.1))
+        return told(replace(two, model=replace(two.model, losses=losses))).diagnosis
+
+    assert with_losses(1.0, 1.0, 0.1).startswith("Hidden")
+    assert with_losses(1.0, 1.0, 0.9).startswith("No usable regimes")
+    assert with_losses(1.0, 0.8, 0.2).startswith("Usable")
+
+
+# warnings
+
+
+def test_each_warning_has_its_cause(two):
+    assert told(two).warnings == ()
+    model = two.model
+    shaky = replace(model, search=replace(model.search, stability={"mean": 0.3, "min": 0.1, "restarts": 4}))
+    assert "adjusted Rand index 0.30" in told(replace(two, model=shaky)).warnings[0]
+    blind = replace(model, pipeline=replace(model.pipeline, boundary=replace(model.pipeline.boundary, accuracy=0.5)))
+    assert "always guessing the largest" in told(replace(two, model=blind)).warnings[0]
+    copies = replace(model, notes=("repeated_rows: 7 rows share their features (or group) with another row",))
+    assert told(replace(two, model=copies)).warnings[0].startswith("Repeated rows: 7 rows share")
+    far = replace(two.evidence, reason=np.where(np.arange(300) < 30, FAR, two.evidence.reason))
+    assert told(two, evidence=far).warnings[0].startswith("10 % of the rows lie far")
+
+
+def test_rules_that_do_not_fit_are_warned_of(two):
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 2, 300)
+    said = told(replace(two, model=replace(two.model, labels=labels)))
+    assert any("read them as a hint" in text for text in said.warnings)
+
+
+def test_sweeps_are_suspected_and_plain_tables_are_not():
+    rng = np.random.default_rng(0)
+    hulls, speeds = rng.normal(size=(22, 3)), np.linspace(0.1, 0.5, 14)
+    X = np.array([[*hull, speed] for hull in hulls for speed in speeds])
+    names = ("a", "b", "c", "speed")
+    assert "without speed only 22 of 308" in design_warning(X, names)
+    assert design_warning(rng.normal(size=(300, 4)), names) == ""
+    levels = np.column_stack([rng.integers(0, 6, 300), rng.normal(size=300)])
+    assert design_warning(levels, ("kind", "x")) == ""
+    assert design_warning(X[:, :1], ("a",)) == ""
+
+
+def test_a_named_group_silences_the_suspicion():
+    example = examples.example()
+    X = np.column_stack([np.repeat(np.linspace(-1, 1, 30), 10), np.tile(np.arange(10.0), 30), np.zeros(300)])
+    model = replace(example.model, labels=example.model.pipeline.boundary.labels(X))
+    moved = replace(example, X=X, model=model)
+    assert any("Rows may belong together" in text for text in told(moved).warnings)
+    assert not any("may belong" in text for text in told(moved, grouped=True).warnings)
+
+
+# maps
+
+
+@pytest.mark.parametrize(("d", "kind"), [(1, "curve"), (2, "plane"), (3, "plane")])
+def test_the_map_shows_what_parts_the_regimes(d, kind):
+    example = examples.example(d=d)
+    view = told(example).map
+    assert view.kind == kind
+    assert view.x.label == "x1" and np.array_equal(view.x.values, example.X[view.rows, 0])
+    assert np.array_equal(view.labels, example.model.labels[view.rows])
+
+
+def test_one_separating_level_column_maps_its_levels(two):
+    kind = np.where(two.model.labels == 0, "steel", "brass")
+    X = np.column_stack([two.X[:, :2], kind == "steel"]).astype(float)
+    frame = pd.DataFrame(X[:, :2], columns=["x1", "x2"]).assign(kind=kind)
+    model = replace(two.model, pipeline=replace(two.model.pipeline, columns=np.array([2])))
+    view = describe(model, X, two.Y, ("x1", "x2", "kind=steel"), frame=frame, evidence=two.evidence).map
+    assert view.kind == "strip" and view.x.ticks == ("brass", "steel") and view.y.label == "y"
+
+
+@pytest.mark.parametrize("regimes", [2, 3])
+def test_discriminant_axes_part_what_no_feature_parts(regimes):
+    rng = np.random.default_rng(2)
+    labels = rng.integers(0, regimes, 600)
+    X = rng.normal(size=(600, 6))
+    direction = np.ones(6) / np.sqrt(6)
+    X += 5 * np.outer(labels == 1, direction)
+    X[:, 5] = X[:, 4]  # collinear columns must not break it
+    x, y = discriminant_axes(X, labels, [f"f{j}" for j in range(6)], np.arange(600))
+    a, b = x.values[labels == 1], x.values[labels != 1]
+    assert abs(a.mean() - b.mean()) > 3 * max(a.std(), b.std())
+    assert x.label.endswith("…") and np.isfinite(y.values).all()
+
+
+# text
+
+
+def test_the_summary_is_short_plain_text(two, three):
+    many = replace(three, model=replace(three.model, notes=("repeated_rows: 9 rows share a lot",)))
+    for example in (two, many, examples.example(regimes=1), refused(two, reason="not_proven", case="not_proven")):
+        text = summary_text(told(example))
+        assert 3 <= len(text.splitlines()) <= 25
+        assert text.isascii() and max(map(len, text.splitlines())) <= 120
+    assert "Regime 1: x1 <= " in summary_text(told(two))
+    assert "oracle" in summary_text(told(two)) and "oracle" not in summary_text(told(examples.example(regimes=1)))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0 %"), (0.021, "2.1 %"), (0.43, "43 %"), (0.9997, "99.9 %"), (1.0, "100 %"), (0.00041, "0.041 %"),
+     (-0.031, "−3.1 %"), (float("nan"), "–"), (2.5, "250 %")],
+)  # fmt: skip
+def test_shares_in_percent(value, text):
+    assert percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.00012345, "0.0001234"), (1.5e-7, "1.5e−7"), (123456.0, "123456"), (-2.5, "−2.5"), (0.0, "0")]
+)
+def test_numbers(value, text):
+    assert number(value) == text
+
+
+def test_small_words():
+    assert probability(1e-9) == "< 0.0001" and probability(0.0213) == "= 0.021"
+    assert listed(["a", "b", "c"]) == "a, b and c" and listed([]) == ""
+    assert Interval(1.0, 0.5, 2.0).scaled(2.0) == Interval(2.0, 1.0, 4.0)
+    assert plain({"a": np.float64("nan"), "b": (np.int64(3), np.array([1.0]))}) == {"a": None, "b": [3, [1.0]]}
+    assert np.array_equal(evenly(np.arange(10), 3), [0, 4, 9])

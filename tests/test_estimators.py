@@ -61,17 +61,8 @@ def model(rows) -> PartitionedRegressor:
     return regressor().fit(X, y)
 
 
-def expected_failures(estimator) -> dict[str, str]:
-    if isinstance(estimator, PartitionedRegressor):
-        reason = "weights are rescaled to mean one, so that tiny ones still count as rows of evidence"
-        return {"check_sample_weight_equivalence_on_dense_data": reason}
-    return {}
-
-
 @parametrize_with_checks(
     [PartitionedRegressor("ridge", folds=2, **SMALLEST), ActivePartitioner(**SMALLEST)],
-    expected_failed_checks=expected_failures,
-    xfail_strict=False,
 )
 def test_scikit_learn_conventions(estimator, check) -> None:
     check(estimator)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from strongsuit.datasets.encoding import Encoder, fit_encoder
 from strongsuit.datasets.table import Table, read_table
 from strongsuit.datasets.writing import write_table
 from strongsuit.errors import InputError
+from strongsuit.executors import few_threads, fold_map
 from strongsuit.partition.discover import Partitioned, discover, route
 from strongsuit.partition.facts import facts as model_facts
 from strongsuit.partition.values import Config
@@ -89,11 +89,11 @@ def partition_table(
     encoder = fit_encoder(table)
     X = encoder.transform(table.X).X
     _check_size(table, X)
-    with mapper(settings.jobs) as run:
+    with few_threads(len(X)):
         model = discover(
             root_key(settings.seed), X, table.y, families=families, competitors=recipes.competitors(),
             settler=recipes.settler(), paper=recipes.paper_competitor() if settings.mode == "paper" else None,
-            w=w, groups=table.groups, config=config, progress=progress, run=run,
+            w=w, groups=table.groups, config=config, progress=progress, run=fold_map(settings.jobs or -1),
         )  # fmt: skip
     facts = model_facts(model, len(X), table.targets) | {"seconds": round(time.perf_counter() - began, 2)}
     facts["notes"] = [*table.notes, *model.notes]
@@ -119,22 +119,6 @@ def _check_size(table: Table, X: np.ndarray) -> None:
         raise InputError(f"{table.source} has {len(X)} row; at least {FEWEST_ROWS} are needed to fit a model")
     if X.shape[1] == 0:
         raise InputError(f"{table.source} has no feature column left besides the target; exclude fewer columns")
-
-
-@contextmanager
-def mapper(jobs: int) -> Iterator[Callable[[Callable, Iterable], Iterable]]:
-    """A map over tasks: in this process for one job, else in as many spawned processes (0: one a core)."""
-    import os
-
-    count = jobs or (os.cpu_count() or 1)
-    if count <= 1:
-        yield map
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        yield pool.map
 
 
 def _score(model: Partitioned, encoder: Encoder, table: Table) -> dict[str, float]:
@@ -166,7 +150,10 @@ def _finish(model, facts, table: Table, X, encoder: Encoder, out: Path | None) -
 
 
 def predict_table(folder: Path, source: Any, *, out: Path) -> dict[str, Any]:
-    """Writes the table with prediction, spread, regime, its probability, who answered and why beside it; returns the counts of who answered and why."""
+    """Writes the table and, beside it, prediction, spread, regime, its probability, who answered and why.
+
+    Returns the counts of who answered and why.
+    """
     saved = model_files.load(folder)
     table = read_table(source, target=None, features=None)
     encoded = saved.encoder.transform(table.frame)

@@ -13,7 +13,7 @@ from strongsuit.core.keys import root_key
 from strongsuit.estimators.answers import regime_probabilities
 from strongsuit.estimators.choices import families_of, search_config
 from strongsuit.estimators.inputs import prediction_data, training_data
-from strongsuit.estimators.jobs import few_threads
+from strongsuit.executors import few_threads
 from strongsuit.partition.discover import discover
 
 

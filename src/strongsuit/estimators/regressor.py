@@ -20,7 +20,7 @@ from strongsuit.estimators.answers import (
 )
 from strongsuit.estimators.choices import families_of, guarded_config
 from strongsuit.estimators.inputs import Training, prediction_data, training_data
-from strongsuit.estimators.jobs import few_threads, fold_map
+from strongsuit.executors import few_threads, fold_map
 from strongsuit.partition.discover import Routed, discover, route
 from strongsuit.partition.facts import facts
 

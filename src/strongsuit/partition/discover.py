@@ -13,7 +13,7 @@ from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import Prediction, fits_done
 from strongsuit.errors import InputError
 from strongsuit.partition.experts import choose_family, fit_model, sample_rows
-from strongsuit.partition.guard import Evidence, RegimeVerdict, Verdict, decide, deployed_losses
+from strongsuit.partition.guard import Evidence, RegimeVerdict, Verdict, decide, fold_decisions
 from strongsuit.partition.paper import paper_pipeline
 from strongsuit.partition.pipeline import (
     CHUNK,
@@ -127,7 +127,7 @@ def discover(
     """
     config = _of_mode(config or Config())
     began, fitted = time.process_time(), fits_done()
-    rows, scale, order = _prepared(X, Y, w, groups)
+    rows, scale, number = _prepared(X, Y, w, groups)
     omega = _omega(scale)
     problem = Problem(families, competitors, settler, omega, config, paper)
     progress("search", 0.0)
@@ -137,31 +137,42 @@ def discover(
     evidence = _evidence(key, evidence_rows, pipeline, problem, progress, run)
     own = _labels(pipeline, evidence_rows.X)
     verdict = _verdict(pipeline, evidence, evidence_rows, omega, own, config)
-    losses, variance = _losses(evidence, evidence_rows, pipeline, verdict, omega, scale)
-    labels = np.zeros(len(X), int)
-    labels[order] = _labels(pipeline, rows.X)
+    decisions = _decisions(pipeline, evidence, evidence_rows, omega, own, verdict, config)
+    losses, variance = _losses(evidence, evidence_rows, pipeline, decisions, omega, scale)
+    labels = np.where(number >= 0, _labels(pipeline, rows.X)[number], 0)
     cost = Cost(time.process_time() - began, fits_done() - fitted, 0.0)
     progress("done", 1.0)
-    notes = _notes(scale, rows)
+    notes = _notes(scale, rows, int((number >= 0).sum()))
     return Partitioned(pipeline, verdict, scale, config, losses, search, labels, variance, cost, notes)
 
 
 def _prepared(X, Y, w, groups) -> tuple[Rows, Scale, np.ndarray]:
-    """Rows in a canonical order (so that the order given is immaterial), those of weight zero gone."""
+    """Distinct rows in a canonical order, their scale, and the number (n,) each given row has among them,
+    -1 for rows of weight zero.
+
+    Identical rows become one row of their summed weight: order is immaterial, weight two is the row
+    twice, and weight zero is no row. Weights that are not whole numbers are scaled to mean one.
+    """
     X, Y = np.asarray(X, float), np.asarray(Y, float)
     Y = Y[:, None] if Y.ndim == 1 else Y
     w = np.ones(len(X)) if w is None else np.asarray(w, float)
     alive = np.flatnonzero(w > 0)
     if not len(alive):
         raise InputError("sample_weight is zero for every row: at least one row needs a positive weight")
-    order = alive[np.lexsort(np.hstack([Y[alive], X[alive]]).T[::-1])]
-    X, Y, w = X[order], Y[order], w[order] / w[order].mean()
+    group = np.zeros(len(X)) if groups is None else np.unique(groups, return_inverse=True)[1].ravel()
+    every = np.hstack([X, Y, group[:, None]])[alive]
+    _, first, place = np.unique(every, axis=0, return_index=True, return_inverse=True)
+    number = np.full(len(X), -1)
+    number[alive] = place.ravel()
+    w = np.bincount(place.ravel(), w[alive])
+    w = w if np.array_equal(w, np.round(w)) else w / w.mean()
+    X, Y, group = X[alive[first]], Y[alive[first]], group[alive[first]]
     center = np.average(Y, axis=0, weights=w)
     spread = np.sqrt(np.average((Y - center) ** 2, axis=0, weights=w))
     constant = spread <= 1e-12 * np.maximum(1.0, np.abs(center))
     scale = Scale(center, np.where(constant, 1.0, spread), constant)
-    units = unit_ids(X, None if groups is None else np.asarray(groups)[order])
-    return Rows(X, (Y - center) / scale.spread, w, units), scale, order
+    units = unit_ids(X, None if groups is None else group)
+    return Rows(X, (Y - center) / scale.spread, w, units), scale, number
 
 
 def _omega(scale: Scale) -> np.ndarray:
@@ -254,15 +265,25 @@ def _verdict(pipeline: Pipeline, evidence: Evidence, rows: Rows, omega, labels, 
     return decide(evidence, rows.Y, rows.w, rows.units, omega, labels=labels, shrink=pipeline.shrink, config=config)
 
 
-def _losses(evidence: Evidence, rows: Rows, final: Pipeline, verdict: Verdict, omega, scale: Scale):
+def _decisions(pipeline: Pipeline, evidence: Evidence, rows: Rows, omega, labels, verdict: Verdict, config: Config):
+    """For each fold the regimes (r,) that may speak there, decided without that fold's rows: the losses of
+    the deployed model must not be judged on the rows that chose it."""
+    if not verdict.deployed:
+        return [np.zeros(pipeline.regimes, bool)] * len(evidence.parts)
+    if not config.guard:
+        return [verdict.enabled] * len(evidence.parts)
+    return fold_decisions(evidence, rows.Y, rows.w, rows.units, omega, labels, pipeline.shrink, config)
+
+
+def _losses(evidence: Evidence, rows: Rows, final: Pipeline, decisions: list[np.ndarray], omega, scale: Scale):
     """Losses of the four ways to answer, and the deployed model's residual variance (r, q)."""
     n, q = rows.Y.shape
     if not evidence.parts:
         nothing = (float("nan"), float("nan"))
         return Losses(nothing, nothing, nothing, nothing, np.full((4, q), np.nan)), np.ones((1, q))
     answers = {name: np.zeros((n, q)) for name in ("single", "gated", "oracle", "deployed")}
-    for index, parts, names, soft in evidence.parts:
-        enabled = np.array([k >= 0 and bool(verdict.enabled[k]) for k in names], bool)
+    for (index, parts, names, soft), on in zip(evidence.parts, decisions, strict=True):
+        enabled = np.array([k >= 0 and bool(on[k]) for k in names], bool)
         answers["single"][index] = parts.fallback
         answers["gated"][index] = combine(parts, np.ones(parts.experts.shape[1], bool), soft=soft)[0]
         answers["deployed"][index] = combine(parts, enabled, soft=soft)[0]
@@ -283,11 +304,11 @@ def _losses(evidence: Evidence, rows: Rows, final: Pipeline, verdict: Verdict, o
     return Losses(**means, per_output=per_output), variance
 
 
-def _notes(scale: Scale, rows: Rows) -> tuple[str, ...]:
+def _notes(scale: Scale, rows: Rows, given: int) -> tuple[str, ...]:
     notes = []
     if scale.constant.any():
         notes.append(f"constant_target: {int(scale.constant.sum())} of {len(scale.constant)} targets never vary")
-    copies = len(rows) - len(np.unique(rows.units))
+    copies = given - len(np.unique(rows.units))
     if copies:
         notes.append(f"repeated_rows: {copies} rows share their features (or group) with another row")
     return tuple(notes)
@@ -360,13 +381,4 @@ class PartitionedLearner:
         return pieces(params.pipeline, np.asarray(X, float), np.zeros(len(X), bool), params.config).probabilities
 
 
-__all__ = [
-    "EXPERT",
-    "Partitioned",
-    "PartitionedLearner",
-    "Routed",
-    "deployed_losses",
-    "discover",
-    "replace",
-    "route",
-]
+__all__ = ["EXPERT", "Partitioned", "PartitionedLearner", "Routed", "discover", "route"]

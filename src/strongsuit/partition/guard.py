@@ -184,11 +184,17 @@ def _rough(d, w, units, size: int, shrink: float, rho: float, config: Config) ->
 def _gain(evidence, Y, w, units, omega, labels, shrink, config) -> float:
     """G: the decision itself cross-fitted. Each fold is scored with the regimes that the rule enables
     without that fold's rows."""
+    decisions = fold_decisions(evidence, Y, w, units, omega, labels, shrink, config)
+    return relative_gain(evidence, Y, w, omega, decisions)
+
+
+def fold_decisions(evidence, Y, w, units, omega, labels, shrink, config) -> list[np.ndarray]:
+    """For each fold, the regimes (r,) that the rule enables without that fold's rows."""
     decisions = []
     for f in range(len(evidence.parts)):
         cases = _cases(evidence, Y, w, units, omega, labels, shrink, config, leave=f)
         decisions.append(np.array([case.enabled for case in cases]))
-    return relative_gain(evidence, Y, w, omega, decisions)
+    return decisions
 
 
 def relative_gain(evidence: Evidence, Y, w, omega, decisions: list[np.ndarray]) -> float:

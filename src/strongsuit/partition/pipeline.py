@@ -346,5 +346,6 @@ def combine(parts: Pieces, enabled: np.ndarray, *, soft: bool) -> tuple[np.ndarr
         share = np.where(parts.probabilities < SOFT_FLOOR, 0.0, parts.probabilities) * enabled
         clean = np.where(np.isfinite(parts.experts), parts.experts, parts.fallback[:, None])
         answer = _mix(parts.fallback, clean, share)
-        speaking = speaking | ((parts.reason == EXPERT) & (share.sum(1) > 0))
+        speaking = (parts.reason == EXPERT) & (share.sum(1) > 0)
+        reason = np.where(speaking, EXPERT, reason)  # an enabled neighbour speaks for part of the row
     return np.where(speaking[:, None], answer, parts.fallback), reason

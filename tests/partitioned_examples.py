@@ -88,7 +88,8 @@ def example(
     evidence = Evidence(fold, tuple(parts))
     labels = pipeline.boundary.labels(X) if regimes > 1 else np.zeros(n, int)
     verdict = judged(evidence, rows, omega, labels, pipeline, config)
-    told = cross_fitted(evidence, rows, labels, verdict, omega)
+    decisions = None if verdict.reason == "unguarded" else [verdict.enabled] * config.folds
+    told = cross_fitted(evidence, rows, labels, decisions, omega, regimes=regimes)
     losses = losses_of(told, omega, scale)
     search = Search((competition(regimes),), path(regimes), None, {"mean": 0.9, "min": 0.8, "restarts": 4})
     model = Partitioned(

@@ -15,12 +15,13 @@ from scipy.stats import t as student
 from strongsuit.errors import InputError
 from strongsuit.partition.describe import describe, summary_text
 from strongsuit.partition.describe_design import design_warning
+from strongsuit.partition.describe_evidence import cross_fitted
 from strongsuit.partition.describe_portraits import evenly
 from strongsuit.partition.describe_values import Interval, plain
 from strongsuit.partition.describe_words import listed, number, percent, probability
-from strongsuit.partition.guard import RegimeVerdict, Verdict
-from strongsuit.partition.pipeline import FAR
-from strongsuit.partition.values import Config
+from strongsuit.partition.guard import Evidence, RegimeVerdict, Verdict
+from strongsuit.partition.pipeline import EXPERT, FAR, pieces
+from strongsuit.partition.values import Config, Rows
 
 _spec = importlib.util.spec_from_file_location("examples", Path(__file__).with_name("partitioned_examples.py"))
 examples = importlib.util.module_from_spec(_spec)
@@ -112,6 +113,24 @@ def test_an_unguarded_run_says_so_and_warns():
     said = told(examples.example(config=Config(folds=3, guard=False)))
     assert "no guard" in said.verdict
     assert any("guard is off" in text for text in said.warnings)
+    losses = {line.name: line.relative.value for line in said.losses}
+    assert losses["deployed"] == losses["gated"]
+    assert said.gain == pytest.approx(1 - losses["gated"] / losses["single"])
+
+
+def test_fold_regimes_without_a_match_speak_only_where_nobody_guards(two):
+    Y = two.evidence.Y
+    rows = Rows(two.X, Y, np.ones(len(Y)), np.arange(len(Y)))
+    said = pieces(two.model.pipeline, two.X, np.zeros(len(Y), bool), two.model.config)
+    strange = Evidence(np.zeros(len(Y), int), ((np.arange(len(Y)), said, np.array([-1, 0]), False),))
+    omega, on = np.ones(1), np.ones(2, bool)
+    guarded = cross_fitted(strange, rows, two.model.labels, [on], omega, regimes=2)
+    free = cross_fitted(strange, rows, two.model.labels, None, omega, regimes=2)
+    lost = (said.regime == 0) & (said.reason == EXPERT)
+    assert np.array_equal(guarded.deployed[lost], said.fallback[lost])
+    assert np.array_equal(free.deployed[lost], said.experts[lost, 0])
+    assert (guarded.regime[lost] == -1).all() and not guarded.agrees.any()
+    assert cross_fitted(Evidence(np.zeros(3, int), ()), rows, two.model.labels, None, omega, regimes=2) is None
 
 
 # the numbers

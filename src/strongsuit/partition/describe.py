@@ -66,10 +66,10 @@ def describe(
     gate = gate_quality(model, X, names, evidence)
     far = _far_share(model, X, evidence)
     reason, path = _reason(model), path_of(model)
-    config = model.config
+    config, gain = model.config, _gain(model)
     return Description(
         verdict=verdict_sentence(
-            lines, found=model.found, deployed=model.verdict.deployed, reason=reason, gain=model.verdict.gain,
+            lines, found=model.found, deployed=model.verdict.deployed, reason=reason, gain=gain,
             min_gain=config.min_gain, mode=config.mode,
         ),
         diagnosis=diagnosis_sentence(
@@ -82,7 +82,7 @@ def describe(
         regimes=model.regimes,
         deployed=model.verdict.deployed,
         reason=reason,
-        gain=float(model.verdict.gain),
+        gain=gain,
         mode=config.mode,
         fallback=model.pipeline.fallback.family,
         losses=losses,
@@ -137,6 +137,16 @@ def _rules(model: Partitioned, X, names, numeric) -> tuple[Rules | None, dict]:
     return rule_tree(X[rows], model.labels[rows], names, model.pipeline.columns, numeric=numeric)
 
 
+def _gain(model: Partitioned) -> float:
+    """The cross-fitted gain of the deployed model; without a guard, that of letting every expert speak.
+
+    The guard's own figure counts fold regimes without a match as silent, which an unguarded model does not know.
+    """
+    if model.verdict.reason != "unguarded":
+        return float(model.verdict.gain)
+    return 1.0 - model.losses.gated[0] / max(model.losses.single[0], 1e-300)
+
+
 def _reason(model: Partitioned) -> str:
     """The verdict's reason, told apart further where nothing was searched."""
     if model.search is None and model.found == 1 and model.verdict.reason == "one_regime":
@@ -148,7 +158,7 @@ def _far_share(model: Partitioned, X, evidence: CrossFitted | None) -> float:
     if model.pipeline.far is None:
         return 0.0
     if evidence is not None:
-        return float(np.mean(evidence.reason == FAR))
+        return float(np.average(evidence.reason == FAR, weights=evidence.w))
     rows = evenly(np.arange(len(X)), FAR_ROWS)
     said = pieces(model.pipeline, X[rows], np.zeros(len(rows), bool), model.config)
     return float(np.mean(said.reason == FAR))

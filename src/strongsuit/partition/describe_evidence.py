@@ -5,11 +5,12 @@ Every number here comes from a pipeline that was trained without the row it spea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from strongsuit.partition.guard import Evidence, Verdict
+from strongsuit.partition.guard import Evidence
 from strongsuit.partition.pipeline import EXPERT, ONE_MODEL, combine
 from strongsuit.partition.values import Rows
 
@@ -46,23 +47,36 @@ class CrossFitted:
 
 
 def cross_fitted(
-    evidence: Evidence, rows: Rows, named: np.ndarray, verdict: Verdict, omega: np.ndarray
+    evidence: Evidence,
+    rows: Rows,
+    named: np.ndarray,
+    decisions: Sequence[np.ndarray] | None,
+    omega: np.ndarray,
+    *,
+    regimes: int,
 ) -> CrossFitted | None:
-    """The evidence of `rows` row by row; `named` (m,) are the final boundary's regimes. None without folds."""
+    """The evidence of `rows` row by row; None without folds.
+
+    named (m,) are the final boundary's regimes; decisions holds for each fold the final regimes (r,) whose
+    experts may speak there, best decided without that fold's rows. None: no guard, every expert speaks.
+    """
     if not evidence.parts:
         return None
-    regimes = max(len(verdict.regimes), int(named.max()) + 1)
     index = np.concatenate([part[0] for part in evidence.parts])
-    blocks = [_fold(part, rows, named, verdict, omega, regimes) for part in evidence.parts]
+    blocks = [
+        _fold(part, rows, named, None if decisions is None else decisions[f], omega, regimes)
+        for f, part in enumerate(evidence.parts)
+    ]
     back = np.argsort(index, kind="stable")
     columns = {name: np.concatenate([block[name] for block in blocks])[back] for name in blocks[0]}
     return CrossFitted(rows.Y, rows.w, rows.units, named=named, **columns)
 
 
-def _fold(part, rows: Rows, named, verdict: Verdict, omega, regimes: int) -> dict[str, np.ndarray]:
+def _fold(part, rows: Rows, named, on: np.ndarray | None, omega, regimes: int) -> dict[str, np.ndarray]:
     index, said, names, soft = part
     every = np.arange(len(index))
-    known = np.array([k >= 0 and bool(verdict.enabled[k]) for k in names], bool)
+    everyone = np.ones(said.experts.shape[1], bool)
+    allowed = everyone if on is None else np.array([k >= 0 and bool(on[k]) for k in names], bool)
     loss = np.nan_to_num(((rows.Y[index][:, None] - said.experts) ** 2) @ omega, nan=np.inf)
     final = names[said.regime]
     probabilities = np.zeros((len(index), regimes))
@@ -72,9 +86,9 @@ def _fold(part, rows: Rows, named, verdict: Verdict, omega, regimes: int) -> dic
     truth = np.eye(regimes)[named[index]]
     return {
         "single": said.fallback,
-        "gated": combine(said, np.ones(said.experts.shape[1], bool), soft=soft)[0],
+        "gated": combine(said, everyone, soft=soft)[0],
         "oracle": said.experts[every, loss.argmin(1)],
-        "deployed": combine(said, known, soft=soft)[0],
+        "deployed": combine(said, allowed, soft=soft)[0],
         "expert": said.experts[every, said.regime],
         "regime": np.where(said.reason == EXPERT, final, -1),
         "probability": said.probabilities[every, said.regime],

@@ -120,34 +120,40 @@ def gate_quality(model: Partitioned, X, names, evidence: CrossFitted | None) -> 
     columns = model.pipeline.columns
     if evidence is not None and evidence.judged.any():
         own = evidence.judged
-        stated, right, brier = evidence.probability[own], evidence.agrees[own], evidence.brier[own]
+        stated, right, brier, w = (
+            column[own] for column in (evidence.probability, evidence.agrees, evidence.brier, evidence.w)
+        )
     else:
         rows = evenly(np.arange(len(X)), GATE_ROWS)
         p = boundary.probabilities(X[rows][:, columns])
         labels = model.labels[rows]
         stated, right = p.max(1), p.argmax(1) == labels
-        brier = ((p - np.eye(p.shape[1])[labels]) ** 2).sum(1)
+        brier, w = ((p - np.eye(p.shape[1])[labels]) ** 2).sum(1), np.ones(len(p))
     majority = np.bincount(model.labels).max() / max(1, len(model.labels))
     return Gate(
         kind=str(getattr(boundary, "kind", "")),
         columns=tuple(names[j] for j in columns),
         accuracy=float(boundary.accuracy),
         majority=float(majority),
-        recovered=float(right.mean()) if evidence is not None else float("nan"),
-        brier=float(brier.mean()),
-        bins=_bins(stated, right),
+        recovered=float(np.average(right, weights=w)) if evidence is not None else float("nan"),
+        brier=float(np.average(brier, weights=w)),
+        bins=_bins(stated, right, w),
         held_out=evidence is not None,
         soft=bool(model.pipeline.soft),
     )
 
 
-def _bins(stated: np.ndarray, right: np.ndarray) -> tuple[Bin, ...]:
+def _bins(stated: np.ndarray, right: np.ndarray, w: np.ndarray) -> tuple[Bin, ...]:
     """Rows in order of stated probability, cut into bins of equal width that hold enough rows."""
     place = np.minimum((stated * BINS).astype(int), BINS - 1)
     return tuple(
-        Bin(float(stated[place == b].mean()), float(right[place == b].mean()), int((place == b).sum()))
-        for b in range(BINS)
-        if (place == b).sum() >= FEWEST_IN_BIN
+        Bin(
+            float(np.average(stated[own], weights=w[own])),
+            float(np.average(right[own], weights=w[own])),
+            int(own.sum()),
+        )
+        for own in (place == b for b in range(BINS))
+        if own.sum() >= FEWEST_IN_BIN
     )
 
 

@@ -11,14 +11,10 @@ from strongsuit.plots.checks import TARGETS_SHOWN, draw_reliability, draw_residu
 from strongsuit.plots.losses import draw_gains, draw_losses
 from strongsuit.report.page import Section, figure_number, paragraph, picture, reach, regime_name, table, text
 
-FLATTERED = (
-    " The deployed loss uses the experts that these same rows switched on, which flatters it a little; the gain at the "
-    "top does not."
-)
 PANELS = ". Left: against the prediction of the deployed model. Right: median, middle half and middle 90 % by regime."
+UNGUARDED = "The guard is off. Every expert answers in its regime, whether or not rows left out speak for it."
 VERDICT_WORDS = {
     "proven": "the partition is deployed",
-    "unguarded": "the guard is off, so the partition is deployed untested",
     "gain_too_small": "the whole gain is below the margin, so the partition is not deployed",
 }
 
@@ -41,7 +37,7 @@ def losses_section(model: Partitioned, description: Description, X: np.ndarray, 
     if description.found > 1:
         body += paragraph(
             "The oracle's loss falls with every regime, even on pure noise, so a gap between it and gated proves "
-            "nothing by itself." + (FLATTERED if description.deployed else ""),
+            "nothing by itself.",
             "small",
         )
     return Section("losses", "Losses side by side" if description.found > 1 else "Loss", body)
@@ -64,7 +60,9 @@ def guard_section(model: Partitioned, description: Description, X: np.ndarray, Y
         f"is {percent(abs(description.gain))} {'below' if description.gain >= 0 else 'above'} the single model's: "
         f"{VERDICT_WORDS.get(description.reason, 'no expert may speak, so one model answers everywhere')}."
     )
-    if description.reason in ("not_proven", "too_few", "unmatched", "shrunk_away", "degraded"):
+    if description.reason == "unguarded":
+        lead = UNGUARDED
+    elif description.reason in ("not_proven", "too_few", "unmatched", "shrunk_away", "degraded"):
         lead = lead.partition(" With the decision")[0] + " No expert passed, so one model answers everywhere."
     told = [line for line in description.table if np.isfinite(line.gain.value)]
     body = paragraph(lead)

@@ -17,6 +17,7 @@ from strongsuit.core.compile import door, over_members
 from strongsuit.core.keys import Key, key_for
 
 PREDICT_ROWS = 16384  # rows a compiled prediction takes at once; bounds memory to about 16384 x width floats
+FEW_ROWS = 1024  # up to so many rows all models predict in one call, above it one after another
 SMALLEST_BUCKET = 64
 
 
@@ -70,8 +71,9 @@ def fit_many(learner: Learner, keys: Sequence[Key], X: Any, y: Any, W: Any) -> A
     _Tally.fits += len(W)
     if not learner.traceable:
         return [learner.fit(key, X, y, w) for key, w in zip(keys, W, strict=True)]
+    shell, settings = _shell(learner)
     X, y, W = _padded(learner, X, y, W)
-    return _fit_members(*_shell(learner), _words(keys), X, y, W)
+    return _first(len(keys), _fit_members(shell, settings, _words(keys), X, y, W))
 
 
 def predict_many(learner: Learner, params: Any, X: Any) -> Prediction:
@@ -79,7 +81,8 @@ def predict_many(learner: Learner, params: Any, X: Any) -> Prediction:
     X = _rows(X)
     if not learner.traceable:
         return _stack([learner.predict(one, X) for one in params], axis=0)
-    parts = [_predict_chunk(learner, params, X[rows]) for rows in chunks(len(X), PREDICT_ROWS)]
+    shell, m = _shell(learner)[0], len(_leaf(params))
+    parts = [_predict_chunk(shell, params, m, X[rows]) for rows in chunks(len(X), PREDICT_ROWS)]
     return _stack(parts, axis=None)
 
 
@@ -89,8 +92,10 @@ def refine_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, y: Any, 
     _Tally.fits += len(W)
     if not learner.traceable:
         return [learner.refine(key, p, X, y, w) for key, p, w in zip(keys, params, W, strict=True)]
+    shell, settings = _shell(learner)
     X, y, W = _padded(learner, X, y, W)
-    return _refine_members(*_shell(learner), _words(keys), params, X, y, W)
+    params = _repeated(params, len(W))
+    return _first(len(keys), _refine_members(shell, settings, _words(keys), params, X, y, W))
 
 
 def can_refine(learner: Any) -> bool:
@@ -128,11 +133,11 @@ def embed_many(learner: Learner, params: Any, X: Any) -> np.ndarray:
     X = _rows(X)
     if not learner.traceable:
         return np.stack([np.asarray(learner.embed(one, X)) for one in params])
+    shell = _shell(learner)[0]
     parts = []
     for rows in chunks(len(X), PREDICT_ROWS):
         n = len(X[rows])
-        block = pad_rows(X[rows].astype(np.float32), bucket(n, smallest=SMALLEST_BUCKET))
-        parts.append(np.asarray(_embed_members(learner, params, block))[:, :n])
+        parts.append(np.asarray(_embed_members(shell, params, _block(X[rows])))[:, :n])
     return np.concatenate(parts, axis=1)
 
 
@@ -155,7 +160,7 @@ def join(params: Sequence[Any]) -> Any:
 def _shell(learner: Any) -> tuple[Any, dict[str, np.float32]]:
     """The learner with its run-time settings at their defaults, and the settings as numbers.
 
-    Only the first decides what is compiled, so learners that differ in learning rate or epochs share an executable.
+    Only the first decides what is compiled: learners that differ in learning rate or epochs share an executable.
     """
     names = getattr(learner, "runtime", ())
     defaults = {field.name: field.default for field in fields(learner) if field.name in names}
@@ -198,13 +203,49 @@ _predict_members = door(_predict, static=(0,), name="predict_many")
 _embed_members = door(_embed, static=(0,), name="embed_many")
 
 
-def _predict_chunk(learner, params, X):
-    """Prediction for at most PREDICT_ROWS rows, computed on a padded block and cut to size."""
-    n = len(X)
-    block = pad_rows(X.astype(np.float32), bucket(n, smallest=SMALLEST_BUCKET))
-    found = _predict_members(learner, params, block)
-    variance = None if found.variance is None else np.asarray(found.variance)[:, :n]
-    return Prediction(np.asarray(found.mean)[:, :n], variance)
+def _predict_chunk(learner: Any, params: Any, m: int, X: np.ndarray) -> Prediction:
+    """Prediction of m models for at most PREDICT_ROWS rows, computed on a padded block and cut to size."""
+    n, block = len(X), _block(X)
+    if len(block) <= FEW_ROWS:
+        found = _predict_members(learner, _repeated(params, bucket(m, smallest=1)), block)
+        return _cut(found, m, n)
+    ones = [_cut(_predict_members(learner, join([pick(params, i)]), block), 1, n) for i in range(m)]
+    return _stack([Prediction(p.mean[0], None if p.variance is None else p.variance[0]) for p in ones], axis=0)
+
+
+def _block(X: np.ndarray) -> np.ndarray:
+    """X in float32 with zero rows up to its bucket."""
+    return pad_rows(X.astype(np.float32), bucket(len(X), smallest=FEW_ROWS))
+
+
+def _cut(found: Prediction, m: int, n: int) -> Prediction:
+    """The first m models and n rows, on the host."""
+    variance = None if found.variance is None else np.asarray(found.variance)[:m, :n]
+    return Prediction(np.asarray(found.mean)[:m, :n], variance)
+
+
+def _first(m: int, params: Any) -> Any:
+    """The first m of stacked models, on the host."""
+    import jax
+
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:m], params)
+
+
+def _repeated(params: Any, size: int) -> Any:
+    """Stacked models with the first one repeated behind the last, up to `size`."""
+    import jax
+
+    short = size - len(_leaf(params))
+    if short == 0:
+        return params
+    return jax.tree.map(lambda leaf: np.concatenate([leaf, np.repeat(leaf[:1], short, axis=0)]), params)
+
+
+def _leaf(params: Any) -> Any:
+    """Any one array of stacked models."""
+    import jax
+
+    return jax.tree.leaves(params)[0]
 
 
 def _stack(parts: list[Prediction], *, axis: int | None) -> Prediction:
@@ -218,14 +259,20 @@ def _stack(parts: list[Prediction], *, axis: int | None) -> Prediction:
 
 
 def _padded(learner, X, y, W):
-    """The arrays in float32 with rows of weight zero added up to the learner's bucket."""
+    """The arrays in float32 with rows of weight zero up to the learner's bucket, and models without rows.
+
+    A model without rows costs next to nothing, and committees of any size then share few executables.
+    """
     size = bucket(len(X), smallest=getattr(learner, "smallest_bucket", SMALLEST_BUCKET))
     X, y, W = (array.astype(np.float32) for array in (X, y, W))
-    return pad_rows(X, size), pad_rows(y, size), pad_rows(W, size, axis=1)
+    W = pad_rows(pad_rows(W, size, axis=1), bucket(len(W), smallest=1))
+    return pad_rows(X, size), pad_rows(y, size), W
 
 
 def _words(keys: Sequence[Key]) -> np.ndarray:
-    return np.array([key.words for key in keys], dtype=np.uint32)
+    """The keys' words, and zeros for the models that `_padded` adds."""
+    words = np.array([key.words for key in keys], dtype=np.uint32)
+    return pad_rows(words, bucket(len(words), smallest=1))
 
 
 def _rows(array: Any) -> np.ndarray:

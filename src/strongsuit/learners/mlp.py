@@ -14,7 +14,6 @@ from strongsuit.core.arrays import pytree
 from strongsuit.core.learner import Prediction
 from strongsuit.core.network import (
     ACTIVATIONS,
-    REMAINDER,
     Layers,
     blocked_gradient,
     blocked_loss,
@@ -26,12 +25,13 @@ from strongsuit.core.network import (
     shuffle,
     transposed,
 )
-from strongsuit.core.scaling import Scaling, fit_scaling
+from strongsuit.core.scaling import Scaling, blockwise_sum, fit_scaling
 from strongsuit.errors import InputError
 
 BATCH = 32  # rows of a mini-batch in buffers of up to LARGE rows
 LARGE_BATCH = 256
 LARGE = 16384
+TAIL = 64  # rows of weight zero behind the buffer, so that a block may reach past its end
 FINAL_RATE = 0.01  # the cosine schedule ends at this share of the learning rate
 CHECKS = 50  # how often early stopping looks at its held-out rows
 # Candidate decays, a factor of about three apart: the least suits noise-free simulations (airfoil, energy
@@ -116,8 +116,9 @@ class MLP:
 
     def fit(self, key: jax.Array, X: jax.Array, y: jax.Array, w: jax.Array) -> MLPParams:
         """Parameters after training from random weights."""
-        start, seed = self._start(key, X, y, w)
-        rows = self._rows(start.scaling, seed, X, y, w)
+        start, seed, gathered = self._start(key, X, y, w)
+        held = self.held_out if self.early_stopping or self.choose_decay else 0.0
+        rows = _scaled(gathered, start.scaling, held)
         train = self._train_chosen if self.choose_decay else self._train
         layers, adam = train(start, rows, seed)
         return MLPParams(layers, adam, start.scaling)
@@ -129,7 +130,7 @@ class MLP:
     def refine(self, key: jax.Array, params: MLPParams, X: jax.Array, y: jax.Array, w: jax.Array):
         """Parameters after one pass at the constant learning rate from given ones; the scaling stays."""
         seed = _seed(key)
-        rows = _compact(params.scaling, seed, X, y, w, held=0.0)
+        rows = _scaled(_gathered(seed, X, y, w), params.scaling, 0.0)
         layers, adam = self._pass(params.layers, params.adam, rows, seed, lambda _: self.learning_rate)
         return MLPParams(layers, adam, params.scaling)
 
@@ -145,14 +146,11 @@ class MLP:
         return hidden(params.layers, transposed(params.layers), x, self.activation).T
 
     def _start(self, key, X, y, w):
-        """Random layers, a fresh optimiser and the scaling; and the seed of all shuffles."""
-        order = jax.random.fold_in(key, 1)
+        """Random layers, a fresh optimiser and the scaling; the seed of all shuffles; the gathered rows."""
+        seed = _seed(jax.random.fold_in(key, 1))
+        gathered = _gathered(seed, X, y, w)
         layers = init_layers(key, X.shape[1], self.widths, y.shape[1], self.activation)
-        return MLPParams(layers, _ADAM.init(layers), fit_scaling(X, y, w)), _seed(order)
-
-    def _rows(self, scaling, seed, X, y, w):
-        held = self.held_out if self.early_stopping or self.choose_decay else 0.0
-        return _compact(scaling, seed, X, y, w, held=held)
+        return MLPParams(layers, _ADAM.init(layers), fit_scaling(*gathered)), seed, gathered
 
     def _train_chosen(self, start, rows, seed):
         """The training on all rows with the decay that was best on held-out rows after short trials.
@@ -190,7 +188,7 @@ class MLP:
             jnp.ceil(self.least_steps / steps_an_epoch),
             jnp.ceil(self.most_steps / steps_an_epoch),
         )
-        epochs = jnp.where(self.epochs > 0, epochs, 0).astype(jnp.int32)
+        epochs = jnp.where((self.epochs > 0) & (rows.n > 0), epochs, 0).astype(jnp.int32)
         total = jnp.maximum(epochs * steps_an_epoch, 1)
 
         def rate(step):
@@ -236,15 +234,14 @@ class MLP:
         if self.batch == "full":
             return None
         if self.batch == "auto":
-            return BATCH if capacity <= LARGE + REMAINDER else LARGE_BATCH
+            return BATCH if capacity <= LARGE + TAIL else LARGE_BATCH
         return int(self.batch)
 
     def _pass(self, layers, adam, rows, seed, rate):
         """Layers and optimiser state after one epoch: one full-batch step, or shuffled mini-batches."""
         size = self._batch_size(rows.x.shape[1])
-        mean_weight = jnp.sum(jnp.where(jnp.arange(rows.w.shape[0]) < rows.n, rows.w, 0.0))
         if size is None:
-            w = rows.w / jnp.maximum(mean_weight, 1e-30)
+            w = jnp.where(jnp.arange(rows.w.shape[0]) < rows.n, rows.w, 0.0) / jnp.maximum(rows.n, 1)
             slope = blocked_gradient(layers, rows.x, rows.y, w, rows.n, self.activation)
             return self._step(layers, adam, slope, rate)
         batches = self._batches(rows)
@@ -273,17 +270,26 @@ def _seed(key: jax.Array) -> jax.Array:
     return jax.random.bits(key, dtype=jnp.uint32)
 
 
-def _compact(scaling: Scaling, seed: Any, X: Any, y: Any, w: Any, *, held: Any) -> Rows:
-    """The rows of positive weight, shuffled, scaled, moved to the front: a member pays for its own only.
+def _gathered(seed: Any, X: Any, y: Any, w: Any) -> tuple[Any, Any, Any, Any]:
+    """The rows of positive weight, shuffled, at the front of X, y, w, and their number: what a model pays for.
 
-    Weights are divided by their mean over these rows. The last `held` share of them is kept out of training.
+    The order depends on these rows alone, so that rows of weight zero between them change no bit of a fit. The
+    weights are divided by their mean.
     """
     exists = w > 0
     n = jnp.sum(exists)
-    rank = jnp.cumsum(exists) - 1
-    place = jnp.where(exists, shuffle(~seed, rank, n, rounds=24, unroll=False), len(w))
-    order = jnp.zeros(len(w) + REMAINDER, jnp.int32).at[place].set(jnp.arange(len(w)), mode="drop")
-    weight = jnp.where(jnp.arange(len(w) + REMAINDER) < n, w[order], 0.0)
-    weight = weight * jnp.where(n > 0, n / jnp.maximum(jnp.sum(weight), 1e-30), 0.0)
+    place = jnp.where(exists, shuffle(~seed, jnp.cumsum(exists) - 1, n, rounds=24, unroll=False), len(w))
+    size = len(w) + TAIL
+    order = jnp.zeros(size, jnp.int32).at[place].set(jnp.arange(len(w)), mode="drop")
+    alive = jnp.arange(size) < n
+    order = jnp.where(alive, order, order[0])  # never a row of weight zero, whose values may be anything
+    weight = jnp.where(alive, w[order], 0.0)
+    total = blockwise_sum(weight[:, None], n)[0]
+    return X[order], y[order], weight * (n / jnp.maximum(total, 1e-30)), n
+
+
+def _scaled(gathered: tuple, scaling: Scaling, held: Any) -> Rows:
+    """Feature-major, standardised rows, of which the last share `held` is kept out of training."""
+    X, y, w, n = gathered
     out = jnp.floor(n * held).astype(jnp.int32)
-    return Rows(scaling.inputs(X)[order].T, scaling.targets(y)[order].T, weight, n - out, out)
+    return Rows(scaling.inputs(X).T, scaling.targets(y).T, w, n - out, out)

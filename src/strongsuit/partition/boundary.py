@@ -1,8 +1,9 @@
 """The support vector machine that stores a partition: which regime a row belongs to, and how sure that is.
 
-Labels of the training rows go in, and a frozen `Boundary` comes out that labels any row. Up to `max_rows` rows a
-support vector machine is fitted to all of them (linear or RBF kernel, chosen by accuracy over held-out
-units); beyond, see boundary_large.py.
+Labels of the training rows go in, and a frozen `Boundary` comes out that labels any row. Up to `max_rows`
+rows a support vector machine is fitted to all of them (linear or RBF kernel, chosen by accuracy on held-out
+units: boundary_search.py), with boosted trees over it where held-out units clearly prefer them
+(boundary_boosted.py); beyond, see boundary_large.py.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from scipy.special import softmax
 
 from strongsuit.core.keys import Key, key_for
 from strongsuit.errors import InputError
-from strongsuit.partition.boundary_large import boosted_logits, fit_large
+from strongsuit.partition.boundary_boosted import boosted_logits, fit_boosting, rival
+from strongsuit.partition.boundary_large import fit_large
 from strongsuit.partition.boundary_search import (
+    CLEAN,
     LINEAR_C,
     SMOOTH_C,
+    Choice,
     Found,
-    Labelled,
     Settings,
     calibrated,
     choose,
@@ -27,13 +30,15 @@ from strongsuit.partition.boundary_search import (
     fit_settled,
     grid,
 )
-from strongsuit.partition.margins import log_scores, margins
+from strongsuit.partition.labelled import Labelled
+from strongsuit.partition.margins import SHARP, log_scores, margins
 from strongsuit.partition.routing import standardisation
 
-KINDS = ("auto", "linear", "rbf", "active_linear", "active_rbf", "boosted")
-LARGE = ("active_linear", "active_rbf", "boosted")
+KINDS = ("auto", "linear", "rbf", "boosted", "active_linear", "active_rbf")
+MAX_ROWS = 3_000  # beyond, the active machine and boosting are both cheaper and more accurate (docs/performance)
 SMOOTH_COLUMNS = 500  # beyond, an RBF kernel sees only noise: linear
 CALIBRATION_ROWS, CALIBRATION_FOLDS = 600, 3  # with settings given: the temperature is one number
+BOOST_COLUMNS, BOOST_LEAST, BOOST_FOLDS = 2, 400, 3  # trees need rows, and one column is the machine's own ground
 PLAIN = {"linear": Settings("linear", 1.0), "rbf": Settings("rbf", 10.0)}  # where nothing can be held out
 PREDICT_ROWS = 65_536  # rows standardised at once
 
@@ -42,11 +47,12 @@ PREDICT_ROWS = 65_536  # rows standardised at once
 class Boundary:
     """A stored partition: `labels` and `probabilities` of any rows of d inputs.
 
-    classes (r,) are the regime numbers 0..r-1 and present (p,) those that had rows; center, scale, weights (d,)
-    standardise as (X - center) / scale * weights (constant columns: scale 1, weight 0). model is an SVC, for the kind
-    "boosted" a dictionary {"svm", "boosting"} of two estimators, for one regime None. temperature and cap turn its
-    margins into probabilities (margins.log_scores); degraded boundaries answer with certainty, temperature 0.
-    accuracy is held out by unit (NaN if degraded or unknown), compared the best held-out accuracy of each kind tried.
+    classes (r,) are the regime numbers 0..r-1, present (p,) those that had rows. center, scale and weights
+    (d,) standardise as (X - center) / scale * weights; constant columns have scale 1 and weight 0. model is an
+    SVC, for the kind "boosted" a dictionary {"svm", "boosting"} of two estimators, for one regime None.
+    temperature and cap turn margins into probabilities (margins.log_scores); a degraded boundary is always
+    certain, its temperature 0. accuracy is held out by unit (NaN if degraded), compared holds the best
+    held-out accuracy of each kind tried, and settings spares a later fit the search.
     """
 
     kind: str
@@ -83,7 +89,7 @@ class Boundary:
             scores = boosted_logits(self.model, Z) / (self.temperature or 1.0)
         else:
             values = margins(self.model, Z)
-            scores = log_scores(values, self.temperature, self.cap) if self.temperature else log_scores(values)
+            scores = log_scores(values, self.temperature or SHARP, self.cap)
         if self.degraded:
             return np.eye(scores.shape[1])[scores.argmax(1)]
         return softmax(scores, axis=1)
@@ -98,18 +104,20 @@ def fit_boundary(
     units: np.ndarray,
     kind: str = "auto",
     smooth: bool = True,
-    max_rows: int = 10_000,
+    max_rows: int = MAX_ROWS,
     settings: Settings | None = None,
     column_scale: np.ndarray | None = None,
 ) -> Boundary:
-    """The boundary that gives rows of X (n, d) their labels (n,), integers 0..r-1 with weights w (n,).
+    """The boundary that gives rows of X (n, d) with weights w (n,) their labels (n,), integers 0..r-1.
 
-    units (n,) are integers; rows of one unit never fall in two folds. Rows of weight zero do not exist, weight 2 is
-    the row twice, and the order of the rows is immaterial. kind "auto" tries a linear kernel first and an RBF
-    kernel if `smooth`; above `max_rows` rows see boundary_large.fit_large. `settings` of an earlier boundary spare the
-    search. column_scale is that of routing.standardisation. A regime with fewer than two units cannot be held out:
-    the boundary is then `degraded` and its probabilities are 0 or 1. Raises InputError for an unknown kind or
-    when no weight is positive.
+    units (n,) are integers; rows of one unit never fall in two folds. Rows of weight zero do not exist,
+    weight 2 is the row twice, and the order of the rows is immaterial. kind "auto" tries a linear kernel
+    first, then, if `smooth`, an RBF kernel and boosting; above `max_rows` rows see
+    boundary_large.fit_large. `settings` of an
+    earlier boundary take the place of `kind` and of the search; unless they hold a temperature, that is found
+    again. column_scale is that of routing.standardisation. A regime of fewer than two units cannot be held
+    out: the boundary is then `degraded`, its probabilities are 0 or 1. Raises InputError for an unknown kind
+    and when no weight is positive.
     """
     if kind not in KINDS:
         raise InputError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
@@ -150,36 +158,53 @@ def _found(key: Key, rows: Labelled, kind: str, smooth: bool, max_rows: int, set
     smooth = smooth and rows.columns <= min(SMOOTH_COLUMNS, len(rows))
     if kind == "auto" and not smooth:
         kind = "linear"
-    if settings is not None and settings.kind in LARGE:
-        kind = settings.kind
-    if len(rows) > max_rows or kind in LARGE:
-        kind = f"active_{kind}" if kind in ("linear", "rbf") else kind
-        return fit_large(key, rows, kind=kind, settings=settings)
+    kind = kind if settings is None else settings.kind
+    if len(rows) > max_rows or kind.startswith("active"):
+        large = f"active_{kind}" if kind in ("linear", "rbf") else kind
+        return fit_large(key, rows, kind=large, settings=settings)
+    if settings is not None and settings.temperature is not None:
+        return _fitted(key, rows, settings, ())
     if settings is None:
         choice = choose(key_for(key, "choose"), rows, _candidates(kind, rows.columns))
-    elif settings.temperature is None:
-        choice = compare(key, rows, [settings], size=CALIBRATION_ROWS, most=CALIBRATION_FOLDS)
     else:
-        return Found(settings, fit_settled(rows, settings), ())
+        choice = compare(key, rows, [settings], size=CALIBRATION_ROWS, most=CALIBRATION_FOLDS)
     if choice is None:
-        plain = settings or PLAIN["rbf" if smooth and kind != "linear" else "linear"]
-        return Found(plain, fit_settled(rows, plain), ())
-    settings = calibrated(choice)
-    return Found(settings, fit_settled(rows, settings), choice.compared)
+        return _fitted(key, rows, settings or PLAIN["linear" if kind == "linear" or not smooth else "rbf"], ())
+    return _fitted(key, rows, *_settled(key_for(key, "rival"), choice, kind))
+
+
+def _settled(key: Key, choice: Choice, kind: str) -> tuple[Settings, tuple[tuple[str, float], ...]]:
+    """The settings of the machine, or of boosting where that is wanted or better, and the kinds compared."""
+    machine = calibrated(choice)
+    hopeless = machine.accuracy > CLEAN or choice.rows.columns < BOOST_COLUMNS or len(choice.rows) < BOOST_LEAST
+    if kind != "boosted" and (kind != "auto" or hopeless):
+        return machine, choice.compared
+    boosted, better = rival(key, choice)
+    compared = (*choice.compared, ("boosted", boosted.accuracy))
+    return (boosted if better or kind == "boosted" else machine), compared
+
+
+def _fitted(key: Key, rows: Labelled, settings: Settings, compared: tuple[tuple[str, float], ...]) -> Found:
+    svm, settings = fit_settled(rows, settings)
+    if settings.kind != "boosted":
+        return Found(settings, svm, compared)
+    within, own = key_for(key, "boosting"), np.arange(len(rows))
+    boosting = fit_boosting(within, rows, own, svm, settings, folds=BOOST_FOLDS)
+    return Found(settings, {"svm": svm, "boosting": boosting}, compared)
 
 
 def _candidates(kind: str, columns: int) -> list[Settings]:
-    linear = LINEAR_C if kind in ("auto", "linear") else ()
-    return grid(columns, linear=linear, smooth=SMOOTH_C if kind in ("auto", "rbf") else ())
+    linear = () if kind == "rbf" else LINEAR_C
+    return grid(columns, linear=linear, smooth=() if kind == "linear" else SMOOTH_C)
 
 
 def _canonical(X: np.ndarray, w: np.ndarray, codes: np.ndarray, units: np.ndarray) -> tuple:
-    """The rows in an order that depends on their values only, identical ones merged into one of summed weight.
+    """The rows in an order that depends on their values only, identical ones merged, their weights summed.
 
     So the order of the rows is immaterial and weight 2 is the row twice, both exactly.
     """
-    # One irrational mixture of the columns orders the rows as well as all columns would, and sorts faster. It is
-    # summed column by column, for a matrix product may round equal rows differently.
+    # One irrational mixture of the columns orders the rows as well as all columns would, and sorts faster.
+    # It is summed column by column, for a matrix product may round equal rows differently.
     mixture = np.zeros(len(X))
     for j in range(X.shape[1]):
         mixture += X[:, j] * np.sin(1.0 + j)

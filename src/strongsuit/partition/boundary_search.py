@@ -1,8 +1,8 @@
 """Kernel, C and gamma of a boundary, by cross-validated accuracy over units, at the cost of a few fits.
 
-The grid races on a few hundred rows, fold by fold, half of it dropping out each time; the survivors and the linear
-machines meet again in five folds of a larger sample. Within one standard error of the best the simpler one is taken:
-linear before smooth, then the one with the fewest support vectors.
+The grid races on a few hundred rows, fold by fold, half of it dropping out each time; the survivors meet again
+in five folds of a larger sample. Within one standard error of the best the simpler one is taken: linear
+before smooth, then the one with the fewest support vectors.
 """
 
 from __future__ import annotations
@@ -16,15 +16,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import SVC
 
 from strongsuit.core.keys import Key, key_for
+from strongsuit.partition.labelled import Labelled, deal, sample, within_errors
 from strongsuit.partition.margins import calibrate, log_scores, margins
 
 LINEAR_C = (0.1, 1.0, 10.0)
-SMOOTH_C = (
-    1.0,
-    10.0,
-    100.0,
-    1000.0,
-)  # 1000 only ever wins where labels are clean, and there it halves the error
+SMOOTH_C = (1.0, 10.0, 100.0, 1000.0)  # 1000 only wins where labels are clean, and there it halves the error
 GAMMA = (0.3, 1.0, 3.0, 10.0)  # times 1 / (columns x variance), scikit-learn's "scale"
 SHARP_GAMMA = (30.0, 100.0)  # also tried on up to three columns, where a regime may be a narrow interval
 SHARP_COLUMNS = 3
@@ -32,19 +28,18 @@ RACE_ROWS, RACE_FOLDS, SURVIVORS = 450, 3, 3
 FEW_SURVIVORS = 6  # of small tables, where the race is noisy and more finalists are cheap
 FINAL_ROWS, FINAL_FOLDS = 1_000, 5
 BEHIND = 2.0  # standard errors after which a candidate stays behind for good
-CLEAN = 0.99  # held-out accuracy above which labels count as clean
+CLEAN = 0.98  # held-out accuracy above which labels count as clean
 HARDEST, SHARP_ROWS, FEWER = 1e4, 3_000, 0.9
 SHARP_ERRORS = 2.0  # so few rows differ there that two of them would already be more than one standard error
-RARE_ROWS = 50  # rows of a rare regime that a sample keeps, if there are as many
 STEPS = 200_000  # of the solver for each pair; only labels without any pattern need more
 CACHE = 200  # MB
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a search decides, and a later fit may reuse: kind, C, and gamma in standardised space (0 if linear).
+    """What a search decides and a later fit may reuse: kind, C, gamma in standardised space (0 if linear).
 
-    Where temperature, cap and accuracy are given, a fit that reuses the settings does not calibrate again.
+    Where a temperature is given, a fit that reuses the settings does not calibrate again (large ones always do).
     """
 
     kind: str
@@ -53,29 +48,6 @@ class Settings:
     temperature: float | None = None
     cap: float = 1.0
     accuracy: float = float("nan")
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Standardised rows Z (n, d), regime codes 0..r-1 (n,), weights (n,) of mean one and unit numbers (n,)."""
-
-    Z: np.ndarray
-    labels: np.ndarray
-    w: np.ndarray
-    units: np.ndarray
-    regimes: int
-
-    def __len__(self) -> int:
-        return len(self.Z)
-
-    @property
-    def columns(self) -> int:
-        """How many columns vary, at least one."""
-        return max(int((self.Z != self.Z[0]).any(axis=0).sum()), 1)
-
-    def take(self, index: np.ndarray) -> Labelled:
-        """The rows of an index or a mask."""
-        return Labelled(self.Z[index], self.labels[index], self.w[index], self.units[index], self.regimes)
 
 
 @dataclass(frozen=True)
@@ -90,7 +62,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Found:
-    """A fitted model with its settings (temperature None: nothing could be held out) and the kinds compared."""
+    """A fitted model, its settings (temperature None: nothing could be held out), the kinds compared."""
 
     settings: Settings
     model: object
@@ -110,7 +82,7 @@ class _Runner:
 
 
 def fit_svm(rows: Labelled, settings: Settings, *, tolerance: float = 1e-3) -> SVC:
-    """A support vector classifier of the rows; deterministic. `fit_status_` is 1 where the solver was stopped."""
+    """A support vector classifier of the rows; its `fit_status_` is 1 if the solver was stopped."""
     linear = settings.gamma == 0
     svm = SVC(
         C=settings.C,
@@ -127,8 +99,8 @@ def fit_svm(rows: Labelled, settings: Settings, *, tolerance: float = 1e-3) -> S
         return svm.fit(rows.Z, rows.labels, sample_weight=rows.w)
 
 
-def fit_settled(rows: Labelled, settings: Settings) -> SVC:
-    """The classifier of the rows, with C lowered tenfold for as long as the solver does not come to an end.
+def fit_settled(rows: Labelled, settings: Settings) -> tuple[SVC, Settings]:
+    """The classifier of the rows and its settings: C is lowered tenfold until the solver comes to an end.
 
     A stopped solver can leave a boundary that is plainly wrong; it happens when all rows are noisier
     than the sample that chose C.
@@ -137,7 +109,7 @@ def fit_settled(rows: Labelled, settings: Settings) -> SVC:
     while svm.fit_status_ and settings.C > LINEAR_C[0]:
         settings = replace(settings, C=settings.C / 10)
         svm = fit_svm(rows, settings)
-    return svm
+    return svm, settings
 
 
 def grid(columns: int, *, linear: Sequence[float] = (), smooth: Sequence[float] = ()) -> list[Settings]:
@@ -145,46 +117,6 @@ def grid(columns: int, *, linear: Sequence[float] = (), smooth: Sequence[float] 
     gammas = GAMMA + (SHARP_GAMMA if columns <= SHARP_COLUMNS else ())
     lines = [Settings("linear", C) for C in linear]
     return lines + [Settings("rbf", C, gamma / columns) for gamma in gammas for C in smooth]
-
-
-def deal(key: Key, rows: Labelled, most: int) -> tuple[np.ndarray, int]:
-    """Fold number (n,) by unit with every regime in every fold, and the number of folds: `most`, or fewer if the
-    regime with the fewest units has fewer. Below two, no fold can be left out.
-
-    The draw belongs to the unit, so the order of the rows is immaterial.
-    """
-    _, unit = np.unique(rows.units, return_inverse=True)
-    votes = np.zeros((unit.max() + 1, rows.regimes))
-    np.add.at(votes, (unit, rows.labels), rows.w)
-    main = votes.argmax(1)  # a unit of several regimes counts where most of its weight lies
-    folds = min(most, np.bincount(main, minlength=rows.regimes).min())
-    order = np.lexsort((key.numpy().random(len(main)), main))
-    fold = np.empty(len(main), int)
-    fold[order] = np.arange(len(main)) % max(folds, 1)
-    return fold[unit], int(folds)
-
-
-def sample_index(key: Key, rows: Labelled, size: int) -> np.ndarray:
-    """Ascending indices of about `size` rows, drawn by unit; a rare regime keeps more rows than its share."""
-    if len(rows) <= size:
-        return np.arange(len(rows))
-    _, unit = np.unique(rows.units, return_inverse=True)
-    draw = key.numpy().random(unit.max() + 1)[unit]
-    counts = np.bincount(rows.labels, minlength=rows.regimes)
-    quota = np.maximum((counts * size / len(rows)).astype(int), np.minimum(counts, RARE_ROWS))
-    order = np.lexsort((draw, rows.labels))
-    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.sort(order[rank < quota[rows.labels[order]]])
-
-
-def sample(key: Key, rows: Labelled, size: int) -> Labelled:
-    """The rows of `sample_index`, weighted such that each regime keeps its share of the total weight."""
-    part = rows.take(sample_index(key, rows, size))
-    if len(part) == len(rows):
-        return rows
-    totals = np.bincount(rows.labels, rows.w, rows.regimes)
-    w = part.w * (totals / np.bincount(part.labels, part.w, rows.regimes))[part.labels]
-    return replace(part, w=w / w.mean())
 
 
 def choose(
@@ -295,9 +227,11 @@ def _run(runner: _Runner, rows: Labelled, held: np.ndarray) -> None:
     runner.stopped |= bool(svm.fit_status_)
 
 
-def _race(rows: Labelled, fold: np.ndarray, folds: int, candidates: Sequence[Settings], survivors: int) -> list[Settings]:
-    """The survivors: after each fold the worse half drops out (successive halving); one linear machine stays in
-    as long as any does, for it is preferred in the end."""
+def _race(
+    rows: Labelled, fold: np.ndarray, folds: int, candidates: Sequence[Settings], survivors: int
+) -> list[Settings]:
+    """The survivors: after each fold the worse half drops out (successive halving). One linear machine always
+    stays in, for it is preferred in the end."""
     runners = [_runner(settings, rows) for settings in candidates]
     for f in range(folds):
         for runner in runners:
@@ -314,14 +248,5 @@ def _race(rows: Labelled, fold: np.ndarray, folds: int, candidates: Sequence[Set
 def _simplest(runners: Sequence[_Runner], rows: Labelled) -> _Runner:
     best = max(runners, key=lambda runner: float(rows.w @ runner.right))
     near = [r for r in runners if within_errors(best.right - r.right, rows.w, rows.units)]
-    # The share of support vectors bounds the leave-one-out error (Vapnik 1995) and sets the cost of prediction.
+    # The share of support vectors bounds the leave-one-out error (Vapnik 1995) and sets the cost to predict.
     return min(near, key=lambda r: (r.stopped, r.settings.kind != "linear", r.vectors, r.settings.C))
-
-
-def within_errors(d: np.ndarray, w: np.ndarray, units: np.ndarray, errors: float = 1.0) -> bool:
-    """Whether the weighted mean of d (n,) is at most so many standard errors, rows of a unit taken together."""
-    mean = float(w @ d / w.sum())
-    _, unit = np.unique(units, return_inverse=True)
-    sums = np.bincount(unit, w * (d - mean))
-    count = len(sums)
-    return mean <= errors * np.sqrt((sums**2).sum() * count / max(count - 1, 1)) / w.sum()

@@ -17,7 +17,7 @@ COLDEST, HOTTEST = 0.02, 50.0
 
 
 def margins(svm, Z: np.ndarray, *, dtype: type = np.float64) -> np.ndarray:
-    """Pairwise decision values (n, r (r - 1) / 2) of a fitted SVC, one column a pair (0, 1), (0, 2), (1, 2), ...
+    """Pairwise decision values (n, r (r - 1) / 2) of a fitted SVC, a column for each pair (0, 1), (0, 2), ...
 
     Positive means the first regime of the pair. float32 serves where gamma and C are moderate: with sharp
     kernels (C = 1000) coefficients of alternating sign lose several digits in it.
@@ -49,7 +49,7 @@ def _kernel_margins(svm, Z: np.ndarray, dtype: type) -> np.ndarray:
 def _pair_coefficients(svm) -> np.ndarray:
     """Coefficients (support vectors, pairs) from libsvm's packed `dual_coef_` (r - 1, support vectors).
 
-    The support vectors of regime i hold their coefficient against regime j in row j - 1 if j > i, in row j if j < i.
+    The support vectors of regime i hold their coefficient against regime j in row j - 1 if j > i, else in row j.
     """
     count = len(svm.classes_)
     if count == 2:
@@ -69,11 +69,11 @@ def log_scores(values: np.ndarray, temperature: float = SHARP, cap: float = 1.0)
     """Unnormalised log-probabilities (n, r) from pairwise margins (n, r (r - 1) / 2).
 
     p_k is proportional to the product over the other regimes l of sigma(clip(m_kl, -cap, cap) / temperature):
-    temperature scaling of the margin for two regimes (Guo et al. 2017), a product of pairwise experts for more,
-    and a vote as the temperature falls. The one-against-rest values of scikit-learn would not do: they jump by
-    whole votes at a boundary, where the probability has to pass through one half. The clip is needed
-    because labels are wrong in the depth of a regime as often as near its edge, and a large margin must then not
-    promise more than a margin of one.
+    temperature scaling of the margin for two regimes (Guo et al. 2017), a product of pairwise experts for
+    more, and a vote as the temperature falls. The one-against-rest values of scikit-learn would not do: they
+    jump by whole votes at a boundary, where the probability has to pass through one half. The clip is needed
+    because labels are wrong in the depth of a regime as often as near its edge, and a large margin must
+    then not promise more than a margin of one.
     """
     count = round((1 + np.sqrt(1 + 8 * values.shape[1])) / 2)
     scaled = np.clip(values, -cap, cap) / temperature

@@ -21,7 +21,7 @@ CHUNK = 2_048  # rows compared at once with the screen: 8 MB of distances
 
 @dataclass(frozen=True)
 class Far:
-    """The training rows in brief: `is_far` says which new rows lie beyond them. All fields are arrays or numbers.
+    """The training rows in brief: `is_far` says which new rows lie beyond them.
 
     reference (m, d) holds standardised distinct training rows; scale (d,) is 1 and weights (d,) are 0 for
     columns that were constant in training, which leave every distance; a row is far when the k-th nearest
@@ -61,10 +61,10 @@ def fit_far(
 ) -> Far:
     """The rule for rows of X (n, d) with weights w (n,); rows of weight zero do not exist.
 
-    column_scale (d,): where finite, the column is multiplied by it instead of being standardised (one-hot columns:
-    1/sqrt(2), so that two levels lie at distance 1); NaN means standardise. Identical rows count as one row of
-    their summed weight, so replicates of a designed experiment do not shrink the distances to zero. With fewer
-    than k + 1 distinct rows, the farthest of them takes the place of the k-th.
+    column_scale (d,): where finite, the column is multiplied by it instead of being standardised (one-hot
+    columns: 1/sqrt(2), so that two levels lie at distance 1); NaN means standardise. Identical rows count as
+    one row of their summed weight, so that replicates of a designed experiment do not shrink the distances to
+    zero. With fewer than k + 1 distinct rows, the farthest of them takes the place of the k-th.
     """
     X, w = np.asarray(X, float)[np.asarray(w) > 0], np.asarray(w, float)[np.asarray(w) > 0]
     center, scale, weights = standardisation(X, w, column_scale=column_scale)
@@ -85,8 +85,8 @@ def standardisation(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Centre, scale and weight (d,) of the columns, so that (X - center) / scale * weight is standardised.
 
-    Centre and scale are weighted mean and standard deviation; constant columns get scale 1 and weight 0. A finite
-    entry of `column_scale` multiplies its column instead.
+    Centre and scale are weighted mean and standard deviation; constant columns get scale 1 and weight 0. A
+    finite entry of `column_scale` multiplies its column instead.
     """
     center = np.average(X, axis=0, weights=w)
     spread = np.sqrt(np.average((X - center) ** 2, axis=0, weights=w))
@@ -126,7 +126,7 @@ def _weighted_quantile(values: np.ndarray, mass: np.ndarray, quantile: float) ->
 def _surely_near(Z: np.ndarray, reference: np.ndarray, k: int, limit: float) -> np.ndarray:
     """True where k rows of a small screen already lie within the limit, so that the tree need not be asked.
 
-    The limit is several spacings of the training rows, so the screen settles almost every row of a large table.
+    The limit is several spacings of the training rows, so the screen settles almost every row of a table.
     """
     near = np.zeros(len(Z), bool)
     screen = reference[_evenly(len(reference), SCREEN_ROWS)]

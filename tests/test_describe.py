@@ -230,6 +230,8 @@ def test_the_diagnosis_reads_the_losses(two, three):
     assert with_losses(1.0, 1.0, 0.1).startswith("Hidden")
     assert with_losses(1.0, 1.0, 0.9).startswith("No usable regimes")
     assert with_losses(1.0, 0.8, 0.2).startswith("Usable")
+    assert with_losses(1.0, 1.5, 0.9).startswith("Harmful")
+    assert "does harm" in with_losses(1.0, 1.5, 0.1)
 
 
 # warnings

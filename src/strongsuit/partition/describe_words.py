@@ -165,11 +165,15 @@ def diagnosis_sentence(
             f"({percent(1 - oracle / gated)} less loss than gated). Near the boundary the features do not settle "
             "which expert is right, or the choice in hindsight is luck."
         )
+    harm = gated > (1 + min_gain) * single
     if oracle < 0.5 * single:
         return (
-            "Hidden: in hindsight some expert is far better for each row, but the features do not tell which. "
+            "Hidden: in hindsight some expert is far better for each row, but the features do not tell which"
+            f"{', and sending rows by them does harm' if harm else ''}. "
             "A feature that names the regime may be missing, or the choice in hindsight is luck."
         )
+    if harm:
+        return "Harmful: sending rows to experts by their features loses more than one model."
     return "No usable regimes: sending rows to experts by their features is no better than one model."
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 TARGETS_SHOWN = 3
 RESIDUAL_POINTS = 1_200
+ROOM = 0.55  # inches for each regime
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def draw_residuals(model: Partitioned, description: Description, X: np.ndarray, 
     shown = min(TARGETS_SHOWN, len(description.targets))
     panels = 2 if description.found > 1 else 1
     shares = {"width_ratios": (3, 2)[:panels]}
-    figure, axes = new_figure(7.2, 3.1 * shown, rows=shown, columns=panels, gridspec_kw=shares)
+    height = max(3.1, ROOM * description.found)
+    figure, axes = new_figure(7.2, height * shown, rows=shown, columns=panels, gridspec_kw=shares)
     for j in range(shown):
         _cloud(axes[j, 0], data, j, description)
         if panels > 1:

@@ -26,8 +26,8 @@ def _facts(description: Description) -> str:
         ("Loss of the model", percent(loss["deployed"]), f"of the variance; one model {percent(loss['single'])}"),
     ]
     if description.deployed or description.reason == "gain_too_small":
-        better = "below" if description.gain >= 0 else "above"
-        facts.append(("Gain", percent(abs(description.gain)), f"{better} one model, decision cross-fitted"))
+        change = ("+" if description.gain < 0 else "") + percent(-description.gain)
+        facts.append(("Change of loss", change, "against one model, decision cross-fitted"))
     if description.gate is not None:
         gate = description.gate
         facts.append(("Gate accuracy", percent(gate.accuracy), f"largest regime {percent(gate.majority)}"))

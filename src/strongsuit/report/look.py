@@ -71,6 +71,7 @@ vertical-align:top;font-weight:400}}
 thead th{{color:var(--muted);font-size:.8125rem;vertical-align:bottom}}
 tbody th{{font-weight:600;overflow-wrap:break-word}}
 .why{{display:block;min-width:9rem}}
+td:not(.num){{min-width:7.5rem}}
 .num{{text-align:right;white-space:nowrap}}
 thead .num{{white-space:normal}}
 tr.total th,tr.total td{{border-top:2px solid var(--rule)}}
@@ -89,6 +90,6 @@ footer{{margin-top:3rem;padding-top:1rem;border-top:1px solid var(--rule);color:
 sup{{line-height:0;font-size:.72em}}
 {_MARKS}{_BARS}@media (max-width:40rem){{body{{padding:1.2rem .9rem 3rem}}.verdict{{font-size:1.25rem}}}}
 @media print{{:root{{color-scheme:light;{_LIGHT}}}body{{max-width:none;padding:0;font-size:10pt}}nav{{display:none}}
-.card,figure,tr,.warnings{{break-inside:avoid}}h2{{break-after:avoid}}.scroll{{overflow:visible}}
+.picture,tr,.warnings{{break-inside:avoid}}h2{{break-after:avoid}}.scroll{{overflow:visible}}
 .picture svg{{min-width:0}}details::details-content{{content-visibility:visible;display:block;height:auto}}}}
 """

@@ -72,8 +72,8 @@ def guard_section(model: Partitioned, description: Description, X: np.ndarray, Y
         )
         caption = (
             "Gain of each expert with a 95 % interval that allows for the overlap of training sets. Right of the "
-            "dashed line the expert beats the margin; the test is one-sided, so the interval of an expert that is on may "
-            "just reach across. Filled: on. Hollow: off."
+            "dashed line the expert beats the margin; the test is one-sided, so the interval of an expert that is on "
+            "may just reach across. Filled: on. Hollow: off."
         )
         body += picture(draw_gains(description), "gains", alt=alt + ".", caption=caption)
     return Section("guard", "Decisions of the guard", body + _guard_table(description))

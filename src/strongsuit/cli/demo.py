@@ -10,7 +10,7 @@ import typer
 
 from strongsuit.cli.progress import stages
 
-ROWS = 1_000  # rows of the generated tables: enough for the guard to decide, quick enough to watch
+ROWS = 600  # rows of the generated tables: enough for the guard to decide, quick enough to watch
 SHOWN = "porous_elastoplastic"  # the report named at the end
 
 

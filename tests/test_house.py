@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "datasets": _BASE | {"core"},
     "testing": _BASE | {"core", "datasets"},
     "estimators": _BASE | {"core", "learners", "active", "partition", "datasets", "recipes", "executors"},
-    "bench": _BASE | {"core", "learners", "active", "partition", "datasets", "executors"},
+    "bench": _BASE | {"core", "learners", "active", "partition", "datasets", "executors", "recipes", "estimators"},
     "plots": _BASE | {"core"} | _WINGS,
     "report": _BASE | {"core", "plots", "datasets"} | _WINGS,
     "recipes": _BASE | _BELOW | {"learners", "campaign"},
@@ -114,13 +114,9 @@ def test_compiling_and_keys_live_at_home(path: Path) -> None:
     home = label(path).replace("\\", "/")
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Attribute) and home != "src/strongsuit/core/compile.py":
-            assert node.attr not in ("jit", "pjit") or base_of(node) in ("numba", "nb"), (
-                "jit: use core.compile.door"
-            )
+            assert node.attr not in ("jit", "pjit") or base_of(node) in ("numba", "nb"), "jit: use core.compile.door"
         if isinstance(node, ast.Attribute) and home != "src/strongsuit/core/keys.py":
-            assert node.attr != "PRNGKey" and not (node.attr == "key" and base_of(node) == "random"), (
-                "core.keys"
-            )
+            assert node.attr != "PRNGKey" and not (node.attr == "key" and base_of(node) == "random"), "core.keys"
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "jax":
             assert not {alias.name for alias in node.names} & {"jit", "pjit", "PRNGKey", "key"}
 
@@ -180,9 +176,7 @@ def test_tables_need_no_jax() -> None:
 
 @pytest.mark.skipif(find_spec("strongsuit.campaign") is None, reason="the campaign wing is not built yet")
 def test_campaigns_need_no_jax() -> None:
-    names = [
-        f"strongsuit.campaign.{path.stem}" for path in HOUSE.glob("campaign/*.py") if path.stem != "__init__"
-    ]
+    names = [f"strongsuit.campaign.{path.stem}" for path in HOUSE.glob("campaign/*.py") if path.stem != "__init__"]
     assert not loaded_after(f"import {', '.join(['strongsuit.campaign', *names])}") & {"jax", "numpy"}
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: tasks, methods, a grid that survives interruption, records, report."""

@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from strongsuit import cli
+from strongsuit.bench.methods import METHODS
+from strongsuit.bench.tasks import DEFAULT_TASKS, TASKS
 from strongsuit.datasets import GENERATORS, PUBLIC_SETS
 
 _MARK = re.compile(r"<!-- table: (\w+) -->")
@@ -43,6 +45,23 @@ def public_sets() -> str:
     return "\n".join(lines)
 
 
+def bench_tasks() -> str:
+    """The tables of `strongsuit bench run partition`."""
+    lines = ["| table | set, target | groups | what it is |", "|---|---|---|---|"]
+    for name in DEFAULT_TASKS:
+        task = TASKS[name]
+        groups = ", ".join(PUBLIC_SETS[task.source].groups) or "-"
+        lines.append(f"| `{name}` | {task.source}, {task.target} | {groups} | {task.words} |")
+    return "\n".join(lines)
+
+
+def bench_methods() -> str:
+    """The methods of `strongsuit bench run partition`."""
+    lines = ["| method | results | what it is |", "|---|---|---|"]
+    lines += [f"| `{m.name}` | {', '.join(m.results)} | {m.words} |" for m in METHODS.values()]
+    return "\n".join(lines)
+
+
 def commands() -> str:
     """The help page of every command there is."""
     pages = []
@@ -60,4 +79,10 @@ def _help(name: str) -> str:
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip("\n")
 
 
-FILLED = {"generators": generators, "public_sets": public_sets, "commands": commands}
+FILLED = {
+    "generators": generators,
+    "public_sets": public_sets,
+    "commands": commands,
+    "bench_tasks": bench_tasks,
+    "bench_methods": bench_methods,
+}

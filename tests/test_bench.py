@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -182,6 +184,38 @@ def test_workers_outlive_tasks_that_die_or_sleep():
     assert results["die"] == Failure("its process died with exit code 3")
     assert results["sleep"] == Failure("took longer than 2 s")
     assert all(str(os.getpid()) != results[task].split()[-1] for task in "abc")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_a_killed_run_leaves_no_process_behind(tmp_path):
+    code = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from strongsuit.bench.workers import spawned
+from test_bench import act
+if __name__ == "__main__":
+    for _, result in spawned(act, ["a", "sleep"], jobs=1, limit=60):
+        print(result.split()[-1], flush=True)
+"""
+    script = tmp_path / "run.py"
+    script.write_text(code)
+    command = [sys.executable, str(script), str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+        worker = int(run.stdout.readline())
+        run.kill()
+    for _ in range(100):
+        if not alive(worker):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"process {worker} is still at work")
+
+
+def alive(process: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def test_the_corrected_test_agrees_with_its_formula():

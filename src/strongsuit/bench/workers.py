@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -156,9 +157,18 @@ def _one_thread() -> Iterator[None]:
 def _serve(pipe: connection.Connection, call: Callable) -> None:
     """Answers tasks until the other side closes; an interrupt of the terminal is the parent's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
     use_one_thread()
     with contextlib.suppress(EOFError, OSError):
         while True:
             task = pipe.recv()
             pipe.send(None)  # the task is here
             pipe.send(call(task))
+
+
+def _leave_with_parent() -> None:
+    """Ends this process, however busy, when the one that started it has gone."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

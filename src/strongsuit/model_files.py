@@ -45,7 +45,7 @@ VALUES = {
     "ExternalParams": "strongsuit.learners.external",
 }
 # not stored: the record of the search (it is in the report) and an optimiser's state
-LEFT_OUT = {"Partitioned": "search", "MLPParams": "adam"}
+LEFT_OUT = {"Partitioned": ("search", "held_out"), "MLPParams": ("adam",)}
 TRUSTED = ("sklearn.", "numpy.", "scipy.", "builtins.", "collections.")
 
 
@@ -164,8 +164,8 @@ class _Packer:
         name = type(value).__name__
         if name not in VALUES:
             raise InputError(f"a model that holds a {name} cannot be stored; use one of the named learners")
-        left_out = LEFT_OUT.get(name, "")
-        kept = {f.name: self.pack(getattr(value, f.name)) for f in fields(value) if f.name != left_out}
+        left_out = LEFT_OUT.get(name, ())
+        kept = {f.name: self.pack(getattr(value, f.name)) for f in fields(value) if f.name not in left_out}
         return {"value": name, "fields": kept}
 
     def _pack_array(self, array: np.ndarray) -> Any:
@@ -216,9 +216,7 @@ class _Unpacker:
             raise InputError(f"the model holds an unknown value {name!r}")
         kind = getattr(import_module(VALUES[name]), name)
         given = {k: self.unpack(v) for k, v in tree["fields"].items()}
-        if name in LEFT_OUT:
-            given[LEFT_OUT[name]] = None
-        return kind(**given)
+        return kind(**given, **dict.fromkeys(LEFT_OUT.get(name, ())))
 
     def _unpack_part(self, name: str) -> Any:
         import skops.io

@@ -12,6 +12,7 @@ import numpy as np
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import Prediction, fits_done
 from strongsuit.errors import InputError
+from strongsuit.partition.describe_evidence import CrossFitted, cross_fitted
 from strongsuit.partition.experts import choose_family, fit_model, sample_rows
 from strongsuit.partition.guard import Evidence, RegimeVerdict, Verdict, decide, fold_decisions
 from strongsuit.partition.paper import paper_pipeline
@@ -92,6 +93,7 @@ class Partitioned:
     residual_variance: np.ndarray
     cost: Cost
     notes: tuple[str, ...] = ()
+    held_out: CrossFitted | None = None  # the guard's evidence row by row, for the report
 
     @property
     def found(self) -> int:
@@ -138,12 +140,13 @@ def discover(
     own = _labels(pipeline, evidence_rows.X)
     verdict = _verdict(pipeline, evidence, evidence_rows, omega, own, config)
     decisions = _decisions(pipeline, evidence, evidence_rows, omega, own, verdict, config)
-    losses, variance = _losses(evidence, evidence_rows, pipeline, decisions, omega, scale)
+    held_out = cross_fitted(evidence, evidence_rows, own, decisions, omega, regimes=pipeline.regimes)
+    losses, variance = _losses(held_out, pipeline.regimes, omega, scale)
     labels = np.where(number >= 0, _labels(pipeline, rows.X)[number], 0)
     cost = Cost(time.process_time() - began, fits_done() - fitted, 0.0)
     progress("done", 1.0)
     notes = _notes(scale, rows, int((number >= 0).sum()))
-    return Partitioned(pipeline, verdict, scale, config, losses, search, labels, variance, cost, notes)
+    return Partitioned(pipeline, verdict, scale, config, losses, search, labels, variance, cost, notes, held_out)
 
 
 def _prepared(X, Y, w, groups) -> tuple[Rows, Scale, np.ndarray]:
@@ -271,34 +274,26 @@ def _decisions(pipeline: Pipeline, evidence: Evidence, rows: Rows, omega, labels
     if not verdict.deployed:
         return [np.zeros(pipeline.regimes, bool)] * len(evidence.parts)
     if not config.guard:
-        return [verdict.enabled] * len(evidence.parts)
+        return None
     return fold_decisions(evidence, rows.Y, rows.w, rows.units, omega, labels, pipeline.shrink, config)
 
 
-def _losses(evidence: Evidence, rows: Rows, final: Pipeline, decisions: list[np.ndarray], omega, scale: Scale):
+def _losses(held_out: CrossFitted | None, regimes: int, omega, scale: Scale):
     """Losses of the four ways to answer, and the deployed model's residual variance (r, q)."""
-    n, q = rows.Y.shape
-    if not evidence.parts:
+    q = len(scale.center)
+    if held_out is None:
         nothing = (float("nan"), float("nan"))
         return Losses(nothing, nothing, nothing, nothing, np.full((4, q), np.nan)), np.ones((1, q))
-    answers = {name: np.zeros((n, q)) for name in ("single", "gated", "oracle", "deployed")}
-    for (index, parts, names, soft), on in zip(evidence.parts, decisions, strict=True):
-        enabled = np.array([k >= 0 and bool(on[k]) for k in names], bool)
-        answers["single"][index] = parts.fallback
-        answers["gated"][index] = combine(parts, np.ones(parts.experts.shape[1], bool), soft=soft)[0]
-        answers["deployed"][index] = combine(parts, enabled, soft=soft)[0]
-        loss = np.nan_to_num(((rows.Y[index][:, None] - parts.experts) ** 2) @ omega, nan=np.inf)
-        answers["oracle"][index] = parts.experts[np.arange(len(index)), loss.argmin(1)]
-    square = {name: (rows.Y - answer) ** 2 for name, answer in answers.items()}
-    means = {name: mean_and_error(s @ omega, rows.w, rows.units) for name, s in square.items()}
-    per_output = np.stack([np.average(s, axis=0, weights=rows.w) for s in square.values()]) * scale.spread**2
-    labels = _labels(final, rows.X)
+    w, units, labels = held_out.w, held_out.units, held_out.named
+    ways = ("single", "gated", "oracle", "deployed")
+    square = {way: (held_out.Y - getattr(held_out, way)) ** 2 for way in ways}
+    means = {way: mean_and_error(s @ omega, w, units) for way, s in square.items()}
+    per_output = np.stack([np.average(s, axis=0, weights=w) for s in square.values()]) * scale.spread**2
+    own = [labels == k for k in range(regimes)]
     variance = np.stack(
         [
-            np.average(square["deployed"][labels == k], axis=0, weights=rows.w[labels == k])
-            if (labels == k).any()
-            else square["deployed"].mean(0)
-            for k in range(final.regimes)
+            np.average(square["deployed"][k], axis=0, weights=w[k]) if k.any() else square["deployed"].mean(0)
+            for k in own
         ]
     )
     return Losses(**means, per_output=per_output), variance

@@ -172,8 +172,22 @@ def run_search(key: Key, build: Rows, judge: Rows, problem: Problem) -> Search:
         judged = [cross_judged(key_for(key, "judge"), c, sample, omega=omega) for c in listed]
         listed, jury = [c for c in judged if c is not None], sample
     chosen = choose(listed, jury)
-    same = [s.labels(build.X) for s in settled if s.count == chosen.count and s.count > 1]
+    same = [s.labels(build.X) for s in _as_good(settled, chosen, judge)]
     return Search(tuple(contests), _path(listed, jury), chosen, stability(same))
+
+
+def _as_good(settled: list[Settled], chosen: Settled, judge: Rows) -> list[Settled]:
+    """The settled partitions of the chosen size within one standard error of the best of them."""
+    alike = [s for s in settled if s.count == chosen.count and s.count > 1]
+    if not alike:
+        return []
+    best = min(alike, key=lambda s: float(np.average(s.losses, weights=judge.w)))
+    found = []
+    for candidate in alike:
+        harm, error = mean_and_error(candidate.losses - best.losses, judge.w, judge.units)
+        if harm <= error:
+            found.append(candidate)
+    return found
 
 
 def _fields(rows: Rows) -> tuple[np.ndarray, ...]:

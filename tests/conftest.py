@@ -19,9 +19,7 @@ os.environ.setdefault("XLA_FLAGS", _ONE_THREAD)
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 # The same examples on every machine; no deadline, since other processes share the cores.
-settings.register_profile(
-    "strongsuit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
+settings.register_profile("strongsuit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("strongsuit")
 
 

@@ -24,9 +24,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_generate_writes_the_table(capsys: pytest.CaptureFixture[str], tmp_path: Path, suffix: str) -> None:
     out = tmp_path / f"t{suffix}"
-    code, printed, _ = run(
-        capsys, "generate", "level_laws", "--rows", 50, "--seed", 4, "--out", out, "--json"
-    )
+    code, printed, _ = run(capsys, "generate", "level_laws", "--rows", 50, "--seed", 4, "--out", out, "--json")
     assert code == 0
     facts = json.loads(printed)
     assert facts["rows"] == 50 and facts["regimes"] == 2 and facts["noise_floor"] == 0.01

@@ -119,17 +119,18 @@ def test_weights_count(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["loss"]["single"] < 1.0
 
 
-def test_interrupting_leaves_no_half_written_model(waves, tmp_path):
-    out = tmp_path / "model"
+def test_interrupting_leaves_no_half_written_model(tmp_path):
+    table, out = tmp_path / "waves.csv", tmp_path / "model"
+    generate("wave_climb", rows=4000, seed=1).to_frame().to_csv(table, index=False)  # far longer than the pause
     command = [sys.executable, "-c", "import sys; from strongsuit.cli import main; sys.exit(main())"]
-    arguments = ["partition", str(waves), "--target", "y", "--exclude", "regime", "--learner", "basis", "--out", str(out)]
+    arguments = ["partition", str(table), "--target", "y", "--exclude", "regime", "--out", str(out)]
     run = subprocess.Popen([*command, *arguments], env=os.environ, stderr=subprocess.PIPE)
-    time.sleep(4.0)
+    time.sleep(5.0)
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130, said
     assert b"Traceback" not in said
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["waves.csv"]
 
 
 def test_a_damaged_model_is_refused(model, tmp_path):

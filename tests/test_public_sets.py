@@ -24,9 +24,7 @@ FRAME = pd.DataFrame({"u": [1.0, 2.0, 2.0], "kind": ["a", "b", "a"], "v": [0.5, 
 def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> PublicSet:
     """A registered set whose home writes it with blanks, target first, a stray column and a gap."""
     checksum = read_table(FRAME, target="v").fingerprint
-    original = Original(
-        "https://example.org/toy.data", r"\s+", ("v", "u", "kind", "car_name"), drop_incomplete=True
-    )
+    original = Original("https://example.org/toy.data", r"\s+", ("v", "u", "kind", "car_name"), drop_incomplete=True)
     row = PublicSet("toy", 3, ("v",), checksum, "nowhere", groups=("u",), original=original)
     monkeypatch.setitem(PUBLIC_SETS, "toy", row)
     monkeypatch.setenv("STRONGSUIT_CACHE", str(tmp_path / "cache"))

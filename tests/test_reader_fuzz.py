@@ -80,9 +80,7 @@ def test_meaningful_pieces_in_any_order(folder: Path, content: bytes, suffix: st
     table_or_sentence(folder / f"t{suffix}", content, target="y" if training else None)
 
 
-edits = st.lists(
-    st.tuples(st.integers(0, len(CSV)), st.integers(0, 4), PIECES | st.binary(max_size=3)), max_size=4
-)
+edits = st.lists(st.tuples(st.integers(0, len(CSV)), st.integers(0, 4), PIECES | st.binary(max_size=3)), max_size=4)
 
 
 def edited(original: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
@@ -95,9 +93,7 @@ def edited(original: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
 @settings(max_examples=500)
 @given(
     edits,
-    st.sampled_from(
-        [{"target": "y"}, {"target": "y", "exclude": "when"}, {"target": "y", "groups": "b c"}, {}]
-    ),
+    st.sampled_from([{"target": "y"}, {"target": "y", "exclude": "when"}, {"target": "y", "groups": "b c"}, {}]),
 )
 def test_damaged_csv(folder: Path, changes: list, roles: dict) -> None:
     table_or_sentence(folder / "t.csv", edited(CSV, changes), **roles)
@@ -122,13 +118,7 @@ def test_damaged_binary_files(folder: Path, data: st.DataObject, kind: str) -> N
 
 
 cells = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=4)
-    | st.dates()
-    | st.binary(max_size=2)
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.dates() | st.binary(max_size=2)
 )
 
 

@@ -71,9 +71,7 @@ def test_polars_and_arrow_give_the_same_table(frame: pd.DataFrame) -> None:
 finite = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
 
-@given(
-    st.lists(st.tuples(finite, st.none() | finite, st.sampled_from(["a", "b b", "ä,ö", 'q"q'])), min_size=2)
-)
+@given(st.lists(st.tuples(finite, st.none() | finite, st.sampled_from(["a", "b b", "ä,ö", 'q"q'])), min_size=2))
 def test_round_trips_keep_every_bit(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple]) -> None:
     original = pd.DataFrame(rows, columns=["y", "x", "c"]).astype({"x": "float64"})
     folder = tmp_path_factory.mktemp("trip")
@@ -171,9 +169,7 @@ def test_groups_join_rows_and_are_no_features(frame: pd.DataFrame) -> None:
         (b"a,y\n1,\x00\n", {"target": "y"}, ["binary"]),
     ],
 )
-def test_unusable_files_say_what_to_do(
-    tmp_path: Path, content: str | bytes, roles: dict, parts: list
-) -> None:
+def test_unusable_files_say_what_to_do(tmp_path: Path, content: str | bytes, roles: dict, parts: list) -> None:
     message = rejected(write(tmp_path, content), **roles)
     assert all(part in message for part in parts), message
 

@@ -9,6 +9,7 @@ units: boundary_search.py), with boosted trees over it where held-out units clea
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -38,7 +39,7 @@ KINDS = ("auto", "linear", "rbf", "boosted", "active_linear", "active_rbf")
 MAX_ROWS = 3_000  # beyond, the active machine and boosting are both cheaper and more accurate (docs/performance)
 SMOOTH_COLUMNS = 500  # beyond, an RBF kernel sees only noise: linear
 CALIBRATION_ROWS, CALIBRATION_FOLDS = 600, 3  # with settings given: the temperature is one number
-BOOST_COLUMNS, BOOST_LEAST, BOOST_FOLDS = 2, 400, 3  # trees need rows, and one column is the machine's own ground
+BOOST_COLUMNS, BOOST_LEAST, BOOST_FOLDS = 2, 400, 2  # trees need rows, and one column is the machine's own ground
 PLAIN = {"linear": Settings("linear", 1.0), "rbf": Settings("rbf", 10.0)}  # where nothing can be held out
 PREDICT_ROWS = 65_536  # rows standardised at once
 
@@ -61,7 +62,7 @@ class Boundary:
     center: np.ndarray
     scale: np.ndarray
     weights: np.ndarray
-    model: object | None
+    model: Any
     temperature: float
     cap: float
     accuracy: float
@@ -139,15 +140,15 @@ def fit_boundary(
         return frame
     rows = Labelled((X - center) / scale * weights, codes, w / w.mean(), units, len(present))
     found = _found(key, rows, kind, smooth, max_rows, settings)
-    kind, degraded = found.settings.kind, found.settings.temperature is None
+    heat = found.settings.temperature
     return replace(
         frame,
-        kind=kind,
+        kind=found.settings.kind,
         model=found.model,
-        temperature=0.0 if degraded else found.settings.temperature,
+        temperature=0.0 if heat is None else heat,
         cap=found.settings.cap,
         accuracy=found.settings.accuracy,
-        degraded=degraded,
+        degraded=heat is None,
         settings=found.settings,
         compared=found.compared,
     )

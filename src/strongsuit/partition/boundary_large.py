@@ -8,6 +8,7 @@ rows nearest its margin, where all the information about a boundary lies (Schohn
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from sklearn.svm import SVC
@@ -116,7 +117,9 @@ def _better(key: Key, models: dict, held: Labelled, settings: Settings) -> Found
     return Found(replace(settled[kind], accuracy=compared[kind]), models[kind], tuple(compared.items()))
 
 
-def _calibrated(kind, model, held: Labelled, few: np.ndarray, settings: Settings) -> tuple[Settings, np.ndarray]:
+def _calibrated(
+    kind: str, model: Any, held: Labelled, few: np.ndarray, settings: Settings
+) -> tuple[Settings, np.ndarray]:
     """Settings with temperature and cap from a few held-out rows, and the log-scores (n, r) of all of them."""
     labels, w = held.labels[few], held.w[few]
     if kind == "boosted":

@@ -6,9 +6,13 @@ product, so that a million rows cost seconds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_expit, softmax
+from sklearn.svm import SVC
 
 BLOCK = 1 << 18  # kernel values held at once: 2 MB, so that a block stays in a core's cache
 CAPS = (1.0, 2.0, 4.0, 8.0)  # margins are clipped there; 1 is the hinge's own "certain", 8 hardly clips
@@ -16,7 +20,7 @@ SHARP = 0.1  # the temperature at which the pairwise product is all but a vote
 COLDEST, HOTTEST = 0.02, 50.0
 
 
-def margins(svm, Z: np.ndarray, *, dtype: type = np.float64) -> np.ndarray:
+def margins(svm: SVC, Z: np.ndarray, *, dtype: type = np.float64) -> np.ndarray:
     """Pairwise decision values (n, r (r - 1) / 2) of a fitted SVC, a column for each pair (0, 1), (0, 2), ...
 
     Positive means the first regime of the pair. float32 serves where gamma and C are moderate: with sharp
@@ -29,10 +33,10 @@ def margins(svm, Z: np.ndarray, *, dtype: type = np.float64) -> np.ndarray:
     return -values if len(svm.classes_) == 2 else values  # with two classes positive means the second one
 
 
-def _kernel_margins(svm, Z: np.ndarray, dtype: type) -> np.ndarray:
+def _kernel_margins(svm: SVC, Z: np.ndarray, dtype: type) -> np.ndarray:
     """exp(-gamma |z - s|^2) times the pairs' coefficients, block by block."""
     support = svm.support_vectors_
-    weights = _pair_coefficients(svm).astype(dtype)
+    weights: np.ndarray = _pair_coefficients(svm).astype(dtype)
     # |z - s|^2 = |z|^2 - 2 z.s + |s|^2: the sums are folded into the product as two more columns.
     right = np.vstack([2.0 * support.T, np.ones(len(support)), -(support**2).sum(1)]) * svm.gamma
     right = right.astype(dtype)
@@ -46,7 +50,7 @@ def _kernel_margins(svm, Z: np.ndarray, dtype: type) -> np.ndarray:
     return values + svm.intercept_
 
 
-def _pair_coefficients(svm) -> np.ndarray:
+def _pair_coefficients(svm: SVC) -> np.ndarray:
     """Coefficients (support vectors, pairs) from libsvm's packed `dual_coef_` (r - 1, support vectors).
 
     The support vectors of regime i hold their coefficient against regime j in row j - 1 if j > i, else in row j.
@@ -87,7 +91,7 @@ def log_scores(values: np.ndarray, temperature: float = SHARP, cap: float = 1.0)
 
 def calibrate(values: np.ndarray, labels: np.ndarray, w: np.ndarray) -> tuple[float, float]:
     """Temperature and cap of least weighted log loss on held-out margins (n, pairs) and labels (n,)."""
-    found = [(*_coldest(lambda t, cap=cap: log_scores(values, t, cap), labels, w), cap) for cap in CAPS]
+    found = [(*_coldest(partial(log_scores, values, cap=cap), labels, w), cap) for cap in CAPS]
     _, temperature, cap = min(found)
     return temperature, cap
 
@@ -97,7 +101,7 @@ def calibrate_logits(logits: np.ndarray, labels: np.ndarray, w: np.ndarray) -> f
     return _coldest(lambda t: logits / t, labels, w)[1]
 
 
-def _coldest(scores_at, labels: np.ndarray, w: np.ndarray) -> tuple[float, float]:
+def _coldest(scores_at: Callable[[float], np.ndarray], labels: np.ndarray, w: np.ndarray) -> tuple[float, float]:
     """Least smoothed log loss and its temperature, among the best found by Brent's method and temperature 1.
 
     One pseudo-row is spread over the wrong regimes (after Platt 1999), or separable data would be told that

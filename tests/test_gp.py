@@ -1,0 +1,85 @@
+"""Gaussian processes against scikit-learn's and against finite differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import check_grad
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Matern
+
+from strongsuit.core import root_key
+from strongsuit.errors import InputError
+from strongsuit.learners import GP
+from strongsuit.learners import gp as module
+
+
+@pytest.fixture
+def rows() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(80, 3)) * [1.0, 20.0, 0.1] + [0.0, 5.0, -3.0]
+    y = np.stack([np.sin(X[:, 0]) + X[:, 1] / 20, X[:, 0] * X[:, 1]], axis=1) + 0.05 * rng.normal(size=(80, 2))
+    return X, y, rng.integers(1, 4, 80).astype(float)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "matern"])
+def test_the_gradient_is_that_of_the_likelihood(rows: tuple, kernel: str) -> None:
+    X, y, w = rows
+    Z, t = X / X.std(axis=0), y / y.std(axis=0)
+
+    def value(theta: np.ndarray) -> float:
+        return module._objective(theta, Z, t, w, 0.5, kernel)[0]
+
+    def slope(theta: np.ndarray) -> np.ndarray:
+        return module._objective(theta, Z, t, w, 0.5, kernel)[1]
+
+    start = np.random.default_rng(1).normal(size=6) * 0.3
+    assert check_grad(value, slope, start) < 1e-5 * np.linalg.norm(slope(start))
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "matern"])
+def test_predictions_are_those_of_scikit_learn_with_the_same_hyper_parameters(rows: tuple, kernel: str) -> None:
+    X, y, w = rows
+    learner = GP(kernel)
+    params = learner.fit(root_key(0), X, y, w)
+    signal, linear, noise = np.exp(params["theta"][:3])
+    lengths = np.exp(params["theta"][3:])
+    curved = RBF(lengths) if kernel == "rbf" else Matern(lengths, nu=2.5)
+    kernels = ConstantKernel(signal) * curved + ConstantKernel(linear / 3) * DotProduct(1e-8)
+    Z = (X - params["x_center"]) / params["x_spread"]
+    t = (y - params["y_center"]) / params["y_spread"]
+    peer = GaussianProcessRegressor(kernels, alpha=noise / w + module.JITTER * signal, optimizer=None).fit(Z, t)
+    expected = peer.predict(Z[:20] + 0.1) * params["y_spread"] + params["y_center"]
+    found = learner.predict(params, (Z[:20] + 0.1) * params["x_spread"] + params["x_center"]).mean
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_the_kernel_of_larger_likelihood_is_taken() -> None:
+    X = np.linspace(-1, 1, 60)[:, None]
+    smooth, rough = np.sin(3 * X), np.abs(X - 0.15)
+    w = np.ones(60)
+    assert GP().fit(root_key(0), X, smooth, w)["kernel"] == 0
+    assert GP().fit(root_key(0), X, rough, w)["kernel"] == 1
+
+
+def test_a_projected_process_on_all_rows_is_the_exact_one(rows: tuple) -> None:
+    X, y, w = rows
+    exact, projected = GP("rbf"), GP("rbf", exact_rows=10, inducing=80)
+    params = exact.fit(root_key(0), X, y, w)
+    approximate = projected.fit(root_key(0), X, y, w)
+    near = exact.predict(params, X).mean, projected.predict(approximate, X).mean
+    np.testing.assert_allclose(*near, atol=2e-3 * y.std())
+
+
+def test_few_inducing_rows_still_follow_a_smooth_law() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-2, 2, size=(3000, 2))
+    y = np.sin(2 * X[:, :1]) * X[:, 1:]
+    learner = GP("rbf", search_rows=100, inducing=120)
+    found = learner.predict(learner.fit(root_key(0), X, y, np.ones(3000)), X[:500]).mean
+    assert np.mean((found - y[:500]) ** 2) < 1e-3 * y.var()
+
+
+def test_an_unknown_kernel_is_named() -> None:
+    with pytest.raises(InputError, match="kernel must be auto, rbf or matern, got 'cubic'"):
+        GP("cubic")

@@ -111,10 +111,9 @@ def fit_boundary(
 ) -> Boundary:
     """The boundary that gives rows of X (n, d) with weights w (n,) their labels (n,), integers 0..r-1.
 
-    units (n,) are integers; rows of one unit never fall in two folds. Rows of weight zero do not exist,
-    weight 2 is the row twice, and the order of the rows is immaterial. kind "auto" tries a linear kernel
-    first, then, if `smooth`, an RBF kernel and boosting; above `max_rows` rows see
-    boundary_large.fit_large. `settings` of an
+    units (n,) are integers; rows of one unit never fall in two folds. Rows of weight zero do not exist, weight 2 is
+    the row twice, and the order of the rows is immaterial. kind "auto" tries a linear kernel first, then, if
+    `smooth`, an RBF kernel and boosting; above `max_rows` rows see boundary_large.fit_large. `settings` of an
     earlier boundary take the place of `kind` and of the search; unless they hold a temperature, that is found
     again. column_scale is that of routing.standardisation. A regime of fewer than two units cannot be held
     out: the boundary is then `degraded`, its probabilities are 0 or 1. Raises InputError for an unknown kind

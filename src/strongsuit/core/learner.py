@@ -30,6 +30,24 @@ class Prediction:
     variance: Any = None
 
 
+@dataclass(frozen=True)
+class Evidence:
+    """A fitted model's terms of a Gaussian marginal likelihood: `misfit` (k,), the penalised sum of squares
+    of every output, `dof`, the rows it leaves for the noise, and `occam`, what the parameters cost."""
+
+    misfit: np.ndarray
+    dof: float
+    occam: float
+
+
+def log_evidence(parts: Sequence[Evidence]) -> float:
+    """Log marginal likelihood of models that share one noise level and own disjoint rows, up to a constant
+    (Bishop, Pattern Recognition and Machine Learning, equations 3.86 to 3.95)."""
+    dof = max(sum(part.dof for part in parts), 1e-9)
+    misfit = np.maximum(sum(part.misfit for part in parts), 1e-300)
+    return float(-0.5 * dof * np.log(misfit / dof).sum() - sum(part.occam for part in parts))
+
+
 @runtime_checkable
 class Learner(Protocol):
     """A frozen, hashable dataclass of hyper-parameters with pure functions.
@@ -38,7 +56,8 @@ class Learner(Protocol):
     not exist; `predict(params, X) -> Prediction`; `embed(params, X) -> (n, p)`. Traceable learners get a JAX
     key and JAX arrays; the others a `Key` and NumPy arrays. A traceable learner may set `smallest_bucket`
     (rows of the smallest buffer) and `runtime` (names of numeric settings that are not compiled in). Any may
-    offer `refine(key, params, X, y, w) -> params`, one more pass from given parameters.
+    offer `refine(key, params, X, y, w) -> params`, one more pass from given parameters, and
+    `evidence(params) -> Evidence`, if a marginal likelihood fitted them.
     """
 
     @property

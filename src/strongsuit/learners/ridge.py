@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from strongsuit.core.keys import Key
-from strongsuit.core.learner import Prediction
+from strongsuit.core.learner import Evidence, Prediction
 
 BASES = ("linear", "polynomial", "fourier")  # simplest first: ties go to the simpler
 PENALTIES = np.logspace(-6.0, 3.0, 19)  # ratio of noise to prior variance, in standardised units
@@ -57,6 +57,10 @@ class Ridge:
         mean = self.embed(params, X) @ params["coef"] + params["intercept"]
         return Prediction(mean, np.broadcast_to(params["noise"], mean.shape))
 
+    def evidence(self, params: Params) -> Evidence:
+        """The fit's terms of a marginal likelihood that several models share."""
+        return Evidence(params["misfit"], float(params["dof"]), float(params["occam"]))
+
     def embed(self, params: Params, X: np.ndarray) -> np.ndarray:
         """Basis columns (n, p)."""
         Z = (np.asarray(X, float) - params["center"]) / params["spread"]
@@ -72,7 +76,7 @@ def _fit(frequencies: np.ndarray, tried: list[tuple[str, float]], X, y, w) -> Pa
     Z = (X - center) / spread
     fits = [_evidence(_columns(basis, Z, frequencies, s), y, w, Z.shape[1]) for basis, s in tried]
     best = int(np.argmax([fit[0] for fit in fits]))
-    _, coef, intercept, noise = fits[best]
+    _, coef, intercept, misfit, dof, occam = fits[best]
     return {
         "basis": np.asarray(BASES.index(tried[best][0])),
         "center": center,
@@ -81,7 +85,10 @@ def _fit(frequencies: np.ndarray, tried: list[tuple[str, float]], X, y, w) -> Pa
         "length": np.asarray(tried[best][1]),
         "coef": coef,
         "intercept": intercept,
-        "noise": noise,
+        "noise": misfit / dof,
+        "misfit": misfit,
+        "dof": np.asarray(dof),
+        "occam": np.asarray(occam),
     }
 
 
@@ -110,7 +117,7 @@ def _columns(basis: str, Z: np.ndarray, frequencies: np.ndarray, length: float) 
 
 
 def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
-    """(log marginal likelihood, coef, intercept, noise) at the best penalty of the grid."""
+    """(log marginal likelihood, coef, intercept, misfit (k,), dof, Occam factor) at the best penalty of the grid."""
     n, k = w.sum(), y.shape[1]
     scale = np.full(P.shape[1], 1.0)
     scale[:d] = LINEAR_SCALE
@@ -126,10 +133,11 @@ def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
     total = (w @ b**2)[None]
     residual = np.maximum(total - (1.0 / shrunk) @ rotated**2, 1e-12 * total + 1e-300)
     dof = max(n - 1.0, 1e-9)
-    likelihood = -0.5 * dof * np.log(residual / dof).sum(1) - 0.5 * k * np.log1p(values / PENALTIES[:, None]).sum(1)
+    occam = 0.5 * k * (np.log1p(values / PENALTIES[:, None]).sum(1) + np.log(max(n, 1.0)))
+    likelihood = -0.5 * dof * np.log(residual / dof).sum(1) - occam
     best = int(np.argmax(likelihood))
     coef = scale[:, None] * (vectors @ (rotated / shrunk[best][:, None]))
-    return likelihood[best], coef, mean_y - mean_p @ coef, residual[best] / dof
+    return likelihood[best], coef, mean_y - mean_p @ coef, residual[best], dof, occam[best]
 
 
 def _empty(frequencies: np.ndarray, X: np.ndarray, y: np.ndarray) -> Params:
@@ -143,4 +151,7 @@ def _empty(frequencies: np.ndarray, X: np.ndarray, y: np.ndarray) -> Params:
         "coef": np.zeros((d, k)),
         "intercept": np.zeros(k),
         "noise": np.ones(k),
+        "misfit": np.zeros(k),
+        "dof": np.asarray(0.0),
+        "occam": np.asarray(0.0),
     }

@@ -45,15 +45,21 @@ def fit_gate(P: np.ndarray, labels: np.ndarray, w: np.ndarray, start: np.ndarray
     p, k = start.shape
     if k == 1:
         return start
-    target = np.eye(k)[labels] if labels.ndim == 1 else labels
-    penalised = np.ones((p, 1))
-    penalised[-1] = 0.0
+    shares = np.eye(k)[labels] if labels.ndim == 1 else labels
+    claims = np.ascontiguousarray((shares * w[:, None]).T)
+    held = 1.0 / PENALTY_C * (np.arange(p) < p - 1)[:, None]
 
     def objective(flat):
         W = flat.reshape(p, k)
-        logp = log_softmax(P @ W)
-        gradient = P.T @ ((np.exp(logp) - target) * w[:, None]) + penalised * W / PENALTY_C
-        return -(w @ (logp * target).sum(1)) + (penalised * W**2).sum() / (2 * PENALTY_C), gradient.ravel()
+        # Class-major: the few classes run along the slow axis, so every step is one pass over the rows.
+        A = W.T @ P.T
+        A -= A.max(0)
+        E = np.exp(A)
+        total = E.sum(0)
+        loss = w @ np.log(total) - (claims * A).sum() + 0.5 * (held * W**2).sum()
+        E *= w / total
+        E -= claims
+        return loss, (P.T @ E.T + held * W).ravel()
 
     found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": steps})
     return found.x.reshape(p, k)
@@ -61,5 +67,7 @@ def fit_gate(P: np.ndarray, labels: np.ndarray, w: np.ndarray, start: np.ndarray
 
 def log_softmax(A: np.ndarray) -> np.ndarray:
     """Row-wise log probabilities of scores (n, k)."""
-    A = A - A.max(1, keepdims=True)
-    return A - np.log(np.exp(A).sum(1, keepdims=True))
+    T = np.array(A.T, order="C")  # class-major, as in fit_gate
+    T -= T.max(0)
+    T -= np.log(np.exp(T).sum(0))
+    return T.T

@@ -28,7 +28,7 @@ from strongsuit.partition.regimes import (
     choose,
     cross_judged,
     finalists,
-    settle,
+    polish,
     settlements,
     shortlist,
     single,
@@ -272,18 +272,7 @@ def _soft_is_better(base, experts, chosen: Settled, judge: Rows, omega) -> bool:
 def _refit(key, rows, sample, build, search, trial, shrink, soft, problem) -> Pipeline:
     """The chosen structure refitted to all rows of the pipeline."""
     config, chosen = problem.config, search.chosen
-    again = settle(
-        key_for(key, "again"),
-        problem.settler,
-        chosen.labels(sample.X),
-        chosen.count,
-        sample,
-        build,
-        kind=chosen.kind,
-        columns=chosen.columns,
-        omega=problem.omega,
-    )
-    final = chosen if again is None else again
+    final = polish(key_for(key, "again"), chosen, sample, build, omega=problem.omega)
     labels = final.labels(sample.X) if config.expert_labels == "gate" else _winners(final, sample, problem)
     boundary = fit_boundary(key_for(key, "boundary"), labels, sample.X[:, final.columns], sample.w, units=sample.units)
     named = labels if rows is sample else boundary.labels(rows.X[:, final.columns])

@@ -4,6 +4,11 @@ A competition's own gate has inertia: where two models predict alike, the owner 
 whoever owned it. Settling removes it. Models bid without the gate's say wherever the gate gives
 them any real chance, so owners of undecided rows are coin tosses and the gate, refitted to them by
 maximum likelihood, comes to rest in the middle of the undecided zone.
+
+Held-out losses of partitions that cut a little beside the true line hardly differ; the marginal
+likelihood of all regimes together differs by many units, because it sees every training row that a
+wrong model has to explain. So held-out loss says which partitions are as good as the best, and the
+marginal likelihood which of these it is.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import adjusted_rand_score
 
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import can_refine, fit_one, refine_one
+from strongsuit.core.learner import can_refine, fit_one, log_evidence, refine_one
 from strongsuit.partition.competition import losses_of
 from strongsuit.partition.gate import GateBasis, fit_gate, gate_basis, log_softmax
 from strongsuit.partition.units import folds, mean_and_error, standardise
@@ -31,12 +36,17 @@ COLUMN_COUNTS = (1, 2, 4)  # sizes of the sparse gates tried beside the full one
 IMPORTANCE_TREES = 60
 JUDGE_FOLDS = 3
 LISTED = 3  # settled partitions of one size that are judged by cross-validation
+CLOSE = 2.0  # paired standard errors of held-out loss within which marginal likelihood decides
+CLOSE_ALONE = 1.0  # the same where the learner has no marginal likelihood and the simplest is taken
+STRONG = 3.0  # log units of evidence that outweigh simplicity (Kass and Raftery, 1995: 20 to 1)
+TRIMS = (0.0, 0.1, 0.25)  # shares of border rows left out of training while a partition is polished
 SAME_REGIME = 0.3  # Jaccard overlap below which two regimes do not match
 
 
 @dataclass(frozen=True)
 class Settled:
-    """A partition at rest: gate over `columns`, models, and what they would lose on the judge rows."""
+    """A partition at rest: gate over `columns`, models, what they would lose on the judge rows, and the
+    log marginal likelihood of the rows they were fitted to (NaN if the learner has none)."""
 
     learner: Any
     params: tuple[Any, ...]
@@ -48,6 +58,7 @@ class Settled:
     weights: np.ndarray
     winners: np.ndarray
     losses: np.ndarray
+    evidence: float
     origin: Snapshot | None
 
     @property
@@ -77,9 +88,14 @@ def settle(
     kind: str,
     columns: np.ndarray,
     omega: np.ndarray,
+    trim: float = 0.0,
     origin: Snapshot | None = None,
 ) -> Settled | None:
-    """The partition at rest that starts from `owners` (n_build,), or None if a regime dies on the way."""
+    """The partition at rest that starts from `owners` (n_build,), or None if a regime dies on the way.
+
+    While it moves, models train without the share `trim` of their rows that lie nearest to another regime:
+    a model that has learned to bend around its neighbour's first rows would never give them back.
+    """
     center, spread = standardise(build.X, build.w)
     basis = gate_basis(key_for(key, "settle"), len(columns), kind)
     P = basis(((build.X - center) / spread)[:, columns])
@@ -90,8 +106,10 @@ def settle(
         if len(np.unique(winners)) < count:
             return None
         weights = fit_gate(P, shares, build.w, weights, steps=GATE_STEPS)
-        barred = np.exp(log_softmax(P @ weights)) < VETO
-        params = fit_regimes(key, learner, winners, params if turn % 3 else (None,) * count, build)
+        scores = P @ weights
+        barred = np.exp(log_softmax(scores)) < VETO
+        old = params if turn % 3 else (None,) * count
+        params = fit_regimes(key, learner, _core(winners, scores, trim), old, build)
         bids = losses_of(params, learner, build, omega)
         before, (winners, shares) = winners, _claims(np.where(barred, np.inf, bids), build.w)
         if np.mean(before != winners) < RESTED:
@@ -100,8 +118,44 @@ def settle(
     if len(np.unique(named)) < count:
         return None
     params = fit_regimes(key, learner, named, (None,) * count, build)
-    found = Settled(learner, params, kind, columns, center, spread, basis, weights, winners, np.zeros(0), origin)
+    evidence = evidence_of(learner, params)
+    found = Settled(
+        learner, params, kind, columns, center, spread, basis, weights, winners, np.zeros(0), evidence, origin
+    )
     return _judged(found, judge, omega)
+
+
+def polish(key: Key, chosen: Settled, rows: Rows, judge: Rows, *, omega: np.ndarray) -> Settled:
+    """The chosen partition settled anew on all rows, from its own labels and with trimmed models: of these
+    the one of largest marginal likelihood (without one, the plain one)."""
+    again = [
+        settle(
+            key, chosen.learner, chosen.labels(rows.X), chosen.count, rows, judge,
+            kind=chosen.kind, columns=chosen.columns, omega=omega, trim=trim,
+        )
+        for trim in (TRIMS if np.isfinite(chosen.evidence) else TRIMS[:1])
+    ]  # fmt: skip
+    return max([s for s in again if s is not None] or [chosen], key=lambda s: s.evidence)
+
+
+def evidence_of(learner: Any, params: tuple[Any, ...]) -> float:
+    """Log marginal likelihood of models that share a noise level; NaN if the learner has none."""
+    if not hasattr(learner, "evidence"):
+        return float("nan")
+    return log_evidence([learner.evidence(p) for p in params])
+
+
+def _core(winners: np.ndarray, scores: np.ndarray, trim: float) -> np.ndarray:
+    """Winner (n,) of every row, -1 for the share `trim` of each regime whose lead in the gate is least."""
+    if not trim:
+        return winners
+    ordered = np.sort(scores, axis=1)
+    lead = ordered[:, -1] - ordered[:, -2]
+    kept = winners.copy()
+    for k in np.unique(winners):
+        own = winners == k
+        kept[own & (lead < np.quantile(lead[own], trim))] = -1
+    return kept
 
 
 def _claims(bids: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,7 +191,10 @@ def single(key: Key, learner: Any, build: Rows, judge: Rows, *, omega: np.ndarra
     none = np.zeros(0, int)
     basis = GateBasis(None)
     owners = np.zeros(len(build), int)
-    found = Settled(learner, params, "linear", none, center, spread, basis, np.zeros((1, 1)), owners, np.zeros(0), None)
+    found = Settled(
+        learner, params, "linear", none, center, spread, basis, np.zeros((1, 1)), owners, np.zeros(0),
+        evidence_of(learner, params), None,
+    )  # fmt: skip
     return _judged(found, judge, omega)
 
 
@@ -188,20 +245,33 @@ def telling_columns(key: Key, Z: np.ndarray, labels: np.ndarray, w: np.ndarray) 
 
 
 def choose(candidates: list[Settled], judge: Rows) -> Settled:
-    """The simplest partition whose judged loss is within one paired standard error of the best."""
+    """The partition of largest marginal likelihood among those whose held-out loss is as good as the best,
+    and of several with about that likelihood the simplest.
+
+    Without marginal likelihoods: the simplest within one paired standard error of the best.
+    """
+    judged = all(np.isfinite(c.evidence) for c in candidates)
+    if judged:  # a split that does not pay for its own parameters is no candidate
+        alone = max((c.evidence for c in candidates if c.count == 1), default=-np.inf)
+        candidates = [c for c in candidates if c.count == 1 or c.evidence > alone]
     means = [float(np.average(c.losses, weights=judge.w)) for c in candidates]
     best = candidates[int(np.argmin(means))]
 
     def close(c: Settled) -> bool:
         harm, error = mean_and_error(c.losses - best.losses, judge.w, judge.units)
-        return harm <= error
+        return harm <= (CLOSE if judged else CLOSE_ALONE) * error
 
-    near = [(c.complexity, mean, i) for i, (c, mean) in enumerate(zip(candidates, means, strict=True)) if close(c)]
-    return candidates[min(near)[2]]
+    near = [(c, mean) for c, mean in zip(candidates, means, strict=True) if close(c)]
+    if judged:
+        top = max(c.evidence for c, _ in near)
+        near = [(c, mean) for c, mean in near if c.evidence >= top - STRONG]
+        return min(near, key=lambda pair: (pair[0].complexity, -pair[0].evidence))[0]
+    return min(near, key=lambda pair: (pair[0].complexity, pair[1]))[0]
 
 
 def cross_judged(key: Key, candidate: Settled, rows: Rows, *, omega: np.ndarray) -> Settled | None:
-    """The candidate with losses on all rows, each from a partition settled anew without the row's fold.
+    """The candidate with losses on all rows, each from a partition settled anew without the row's fold, and
+    with the evidence of all rows.
 
     The judge rows alone are too few to tell close partitions apart in a small table.
     """
@@ -219,12 +289,18 @@ def cross_judged(key: Key, candidate: Settled, rows: Rows, *, omega: np.ndarray)
         if again is None:
             return None
         losses[fold == f] = again.losses
-    return replace(candidate, losses=losses)
+    params = fit_regimes(key, candidate.learner, candidate.labels(rows.X), (None,) * candidate.count, rows)
+    return replace(candidate, losses=losses, evidence=evidence_of(candidate.learner, params))
 
 
 def shortlist(candidates: list[Settled], judge: Rows) -> list[Settled]:
-    """The best candidate of each complexity, at most LISTED of them for one number of regimes."""
-    ranked = sorted(candidates, key=lambda c: float(np.average(c.losses, weights=judge.w)))
+    """The best candidate of each complexity (by evidence, else by judged loss), at most LISTED of them for one
+    number of regimes."""
+
+    def rank(c: Settled) -> float:
+        return -c.evidence if np.isfinite(c.evidence) else float(np.average(c.losses, weights=judge.w))
+
+    ranked = sorted(candidates, key=rank)
     taken: list[Settled] = []
     for candidate in ranked:
         alike = [t for t in taken if t.count == candidate.count]

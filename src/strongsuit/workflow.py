@@ -21,10 +21,9 @@ from strongsuit.errors import InputError
 from strongsuit.executors import few_threads, fold_map
 from strongsuit.partition.discover import Partitioned, discover, route
 from strongsuit.partition.facts import facts as model_facts
-from strongsuit.partition.values import Config
+from strongsuit.partition.values import CAUTIONS, Config
 
 MODES = ("held_out", "paper")
-CAUTIONS = ("strict", "balanced")
 FEWEST_ROWS = 2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from strongsuit.datasets.encoding import fit_encoder
 from strongsuit.errors import InputError
 
 DEPLOYED, SINGLE = "strongsuit", "single"  # the two rows that the verdict compares
+SECOND = "other caution"  # the same model under the guard's other caution
 JAX = "jax"
 
 
@@ -53,7 +54,8 @@ def _strongsuit(sample: Sample, seed: int, learner: str) -> Said:
     model = _face(learner, "held_out", seed).fit(sample.X, sample.y, groups=sample.groups)
     X = sample.X_test
     rows = {DEPLOYED: model.predict(X), SINGLE: model.fallback_predict(X), "unguarded": model.unguarded_predict(X)}
-    return Said(rows, _facts(model))
+    model.model_ = replace(model.model_, verdict=model.model_.second_opinion or model.model_.verdict)
+    return Said(rows | {SECOND: model.predict(X)}, _facts(model))
 
 
 def _paper(sample: Sample, seed: int, learner: str) -> Said:
@@ -70,7 +72,7 @@ def _face(learner: str, mode: str, seed: int) -> Any:
 
 
 def _facts(model: Any) -> dict[str, Any]:
-    wanted = ("found", "regimes", "deployed", "reason", "gain", "fits", "stability", "gate_accuracy")
+    wanted = ("found", "regimes", "deployed", "reason", "gain", "second_opinion", "fits", "stability", "gate_accuracy")
     return {name: model.summary_[name] for name in wanted if name in model.summary_}
 
 
@@ -112,7 +114,7 @@ def _of_rival(name: str, run: rivals.Rival, package: str, module: str) -> Method
 _ROWS = (
     Method(
         "strongsuit", "active partitioning as users get it, its single model, and itself unguarded", _strongsuit,
-        rows=(DEPLOYED, SINGLE, "unguarded"),
+        rows=(DEPLOYED, SINGLE, "unguarded", SECOND),
     ),
     Method("paper", "the published scheme in our reading, and its single network", _paper,
            rows=("paper", "paper single")),

@@ -10,10 +10,9 @@ from sklearn.utils import check_scalar
 
 from strongsuit import recipes
 from strongsuit.errors import InputError
-from strongsuit.partition.values import Competitor, Config
+from strongsuit.partition.values import CAUTIONS, Competitor, Config
 
 MODES = ("held_out", "paper")
-CAUTIONS = ("strict", "balanced")
 MOST_REGIMES = 64
 MOST_RESTARTS = 8  # as many start rules as there are
 

@@ -39,6 +39,7 @@ CHECKS = 50  # how often early stopping looks at its held-out rows
 # tables.
 DECAYS = (0.03, 0.1, 0.3, 1.0)
 TRIAL = 0.25  # share of the steps that a trial of a decay gets: enough to rank them as full training does
+TRIAL_STEPS = 5000.0  # and never more: rows that warrant longer training leave little to a decay
 _ADAM = optax.scale_by_adam()
 
 
@@ -170,7 +171,7 @@ class MLP:
                 weight_decay=decay,
                 epochs=self.epochs * share,
                 least_steps=self.least_steps * share,
-                most_steps=self.most_steps * share,
+                most_steps=jnp.where(final, self.most_steps, jnp.minimum(self.most_steps * share, TRIAL_STEPS)),
             )
             state = shorter._train(start, seen, seed)
             error = blocked_loss(state[0], rows.x, rows.y, rows.w, rows.n, rows.held, self.activation)

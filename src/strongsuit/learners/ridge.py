@@ -31,26 +31,26 @@ Params = Mapping[str, np.ndarray]
 class Ridge:
     """Closed-form ridge on a linear, polynomial or random Fourier basis (Rahimi and Recht, 2007).
 
-    `basis="auto"` takes the basis of largest marginal likelihood. `lengths` are the length-scales
-    tried for the Fourier basis, in units of sqrt(d) local standard deviations; `features` is the
-    number of Fourier columns.
+    `basis="auto"` takes the basis of largest marginal likelihood. The Fourier basis tries `octaves`
+    length-scales, each half the one before, from `length` on, in units of sqrt(d) local standard
+    deviations; `features` is the number of Fourier columns.
     """
 
     basis: str = "linear"
     features: int = 64
-    lengths: tuple[float, ...] = (0.3, 0.6, 1.2, 2.5)
+    length: float = 2.4
+    octaves: int = 4
     traceable: ClassVar[bool] = False
 
     def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
         """Parameters fitted to the rows of X (n, d), y (n, k) with weight w (n,) above zero."""
         bases = BASES if self.basis == "auto" else (self.basis,)
-        tried = [(basis, s) for basis in bases for s in (self.lengths if basis == "fourier" else (1.0,))]
-        return _fit(_frequencies(key, X.shape[1], self.features), tried, X, y, w)
+        frequencies = _frequencies(key, X.shape[1], self.features)
+        return _fit(bases, frequencies, self.length, self.octaves, X, y, w)
 
     def refine(self, key: Key, params: Params, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
         """Parameters refitted at the basis and length-scale of `params`: the cheap pass of a competition."""
-        tried = [(BASES[int(params["basis"])], float(params["length"]))]
-        return _fit(params["frequencies"], tried, X, y, w)
+        return _fit((BASES[int(params["basis"])],), params["frequencies"], float(params["length"]), 1, X, y, w)
 
     def predict(self, params: Params, X: np.ndarray) -> Prediction:
         """Mean (n, k) and the noise variance of the fit."""
@@ -67,14 +67,19 @@ class Ridge:
         return _columns(BASES[int(params["basis"])], Z, params["frequencies"], float(params["length"]))
 
 
-def _fit(frequencies: np.ndarray, tried: list[tuple[str, float]], X, y, w) -> Params:
+def _fit(bases: tuple[str, ...], frequencies: np.ndarray, length: float, octaves: int, X, y, w) -> Params:
     rows = np.flatnonzero(w)
     X, y, w = np.asarray(X, float)[rows], np.asarray(y, float)[rows], np.asarray(w, float)[rows]
     if not len(rows):
         return _empty(frequencies, X, y)
     center, spread = _standard(X, w)
     Z = (X - center) / spread
-    fits = [_evidence(_columns(basis, Z, frequencies, s), y, w, Z.shape[1]) for basis, s in tried]
+    tried, designs = [], []
+    for basis in bases:
+        for s, P in _designs(basis, Z, frequencies, length, octaves):
+            tried.append((basis, s))
+            designs.append(P)
+    fits = [_evidence(P, y, w, Z.shape[1]) for P in designs]
     best = int(np.argmax([fit[0] for fit in fits]))
     _, coef, intercept, misfit, dof, occam = fits[best]
     return {
@@ -97,10 +102,24 @@ def _frequencies(key: Key, d: int, features: int) -> np.ndarray:
 
 
 def _standard(X: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    center = np.average(X, axis=0, weights=w)
-    spread = np.sqrt(np.average((X - center) ** 2, axis=0, weights=w))
+    total = w.sum()
+    center = w @ X / total
+    spread = np.sqrt(w @ (X - center) ** 2 / total)
     tiny = 1e-9 * np.maximum(1.0, np.abs(center))
     return center, np.where(spread > tiny, spread, 1.0)
+
+
+def _designs(basis: str, Z: np.ndarray, frequencies: np.ndarray, length: float, octaves: int):
+    """(length, columns) of every length-scale tried: cosine and sine of doubled angles follow from the angles'."""
+    P = _columns(basis, Z, frequencies, length)
+    yield length, P
+    if basis != "fourier":
+        return
+    d = Z.shape[1]
+    cos, sin = np.split(P[:, d:], 2, axis=1)
+    for octave in range(1, octaves):
+        cos, sin = 1.0 - 2.0 * sin**2, 2.0 * sin * cos
+        yield length / 2.0**octave, np.hstack([P[:, :d], cos, sin])
 
 
 def _columns(basis: str, Z: np.ndarray, frequencies: np.ndarray, length: float) -> np.ndarray:
@@ -123,14 +142,15 @@ def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
     scale[:d] = LINEAR_SCALE
     if P.shape[1] > d:  # Fourier columns share one unit of prior variance
         scale[d:] = np.sqrt(2.0 / (P.shape[1] - d)) if d else 1.0
-    mean_p, mean_y = np.average(P, axis=0, weights=w), np.average(y, axis=0, weights=w)
-    A, b = (P - mean_p) * scale, y - mean_y
-    gram, cross = (A.T * w) @ A, (A.T * w) @ b
+    mean_p, mean_y, root = w @ P / n, w @ y / n, np.sqrt(w)[:, None]
+    A, b = (P - mean_p) * scale, (y - mean_y) * root
+    A *= root
+    gram, cross = A.T @ A, A.T @ b
     values, vectors = np.linalg.eigh(gram)
     values = np.maximum(values, 0.0)
     rotated = vectors.T @ cross
     shrunk = values[None] + PENALTIES[:, None]
-    total = (w @ b**2)[None]
+    total = (b**2).sum(0)[None]
     residual = np.maximum(total - (1.0 / shrunk) @ rotated**2, 1e-12 * total + 1e-300)
     dof = max(n - 1.0, 1e-9)
     occam = 0.5 * k * (np.log1p(values / PENALTIES[:, None]).sum(1) + np.log(max(n, 1.0)))

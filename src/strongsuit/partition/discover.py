@@ -30,7 +30,7 @@ from strongsuit.partition.pipeline import (
 )
 from strongsuit.partition.regimes import match
 from strongsuit.partition.units import folds, mean_and_error, unit_ids
-from strongsuit.partition.values import Competitor, Config, Rows
+from strongsuit.partition.values import CAUTIONS, Competitor, Config, Rows
 
 MANY_ROWS = 2_000  # from here on three folds prove what five prove below
 Progress = Callable[[str, float], None]
@@ -94,6 +94,7 @@ class Partitioned:
     cost: Cost
     notes: tuple[str, ...] = ()
     held_out: CrossFitted | None = None  # the guard's evidence row by row, for the report
+    second_opinion: Verdict | None = None  # of the guard under the other caution, on the same evidence
 
     @property
     def found(self) -> int:
@@ -139,6 +140,7 @@ def discover(
     evidence = _evidence(key, evidence_rows, pipeline, problem, progress, run)
     own = _labels(pipeline, evidence_rows.X)
     verdict = _verdict(pipeline, evidence, evidence_rows, omega, own, config)
+    other = _verdict(pipeline, evidence, evidence_rows, omega, own, replace(config, caution=_other(config.caution)))
     decisions = _decisions(pipeline, evidence, evidence_rows, omega, own, verdict, config)
     held_out = cross_fitted(evidence, evidence_rows, own, decisions, omega, regimes=pipeline.regimes)
     losses, variance = _losses(held_out, pipeline.regimes, omega, scale)
@@ -146,7 +148,7 @@ def discover(
     cost = Cost(time.process_time() - began, fits_done() - fitted, 0.0)
     progress("done", 1.0)
     notes = _notes(scale, rows, int((number >= 0).sum()))
-    return Partitioned(pipeline, verdict, scale, config, losses, search, labels, variance, cost, notes, held_out)
+    return Partitioned(pipeline, verdict, scale, config, losses, search, labels, variance, cost, notes, held_out, other)
 
 
 def _prepared(X, Y, w, groups) -> tuple[Rows, Scale, np.ndarray]:
@@ -266,6 +268,10 @@ def _verdict(pipeline: Pipeline, evidence: Evidence, rows: Rows, omega, labels, 
         alone = RegimeVerdict(np.nan, np.nan, 0.0, np.nan, np.nan, False, "one_model")
         return Verdict((alone,), 0.0, False, "one_regime")
     return decide(evidence, rows.Y, rows.w, rows.units, omega, labels=labels, shrink=pipeline.shrink, config=config)
+
+
+def _other(caution: str) -> str:
+    return next(c for c in CAUTIONS if c != caution)
 
 
 def _decisions(pipeline: Pipeline, evidence: Evidence, rows: Rows, omega, labels, verdict: Verdict, config: Config):

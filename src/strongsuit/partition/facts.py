@@ -27,6 +27,7 @@ def facts(model: Partitioned, rows: int, targets: Sequence[str]) -> dict[str, An
             "deployed": "partitioned" if model.verdict.deployed else "single",
             "reason": model.verdict.reason,
             "gain": model.verdict.gain,
+            "second_opinion": _opinion(model),
             "loss": {name: float(np.mean(losses.per_output[i])) for i, name in enumerate(ANSWERS)},
             "relative_loss": {name: getattr(losses, name)[0] for name in ANSWERS},
             "target_variance": float(np.mean(model.scale.spread**2)),
@@ -42,6 +43,15 @@ def facts(model: Partitioned, rows: int, targets: Sequence[str]) -> dict[str, An
             "fits": model.cost.fits,
         }
     )
+
+
+def _opinion(model: Partitioned) -> dict[str, Any] | None:
+    """What the guard says of the same evidence under the other caution."""
+    verdict = model.second_opinion
+    if verdict is None:
+        return None
+    deployed = "partitioned" if verdict.deployed else "single"
+    return {"deployed": deployed, "reason": verdict.reason, "gain": verdict.gain}
 
 
 def _json_ready(value: Any) -> Any:

@@ -9,6 +9,8 @@ import numpy as np
 
 from strongsuit.core.learner import Prediction, predict_one
 
+CAUTIONS = ("strict", "balanced")  # with and without the guard's factor for overlapping training sets
+
 
 @dataclass(frozen=True)
 class Competitor:
@@ -37,7 +39,7 @@ class Config:
     drop_errors: float = 0.25  # standard errors a dropped model may cost there
     finalists: int = 4  # competitions whose partition is settled with its boundary before the choice
     search_rows: int = 5_000
-    evidence_rows: int = 100_000
+    evidence_rows: int = 50_000
     folds: int = 5
     alpha: float = 0.05
     min_gain: float = 0.01
@@ -143,4 +145,4 @@ class Competition:
     fits: int = field(default=0)
 
 
-__all__ = ["Competition", "Competitor", "Config", "Model", "Recipe", "Rows", "Snapshot", "Step", "replace"]
+__all__ = ["CAUTIONS", "Competition", "Competitor", "Config", "Model", "Recipe", "Rows", "Snapshot", "Step", "replace"]

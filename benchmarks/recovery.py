@@ -38,6 +38,7 @@ def measure(task: tuple[str, int, int, str]) -> dict:
     return {
         "law": name, "seed": seed, "found": model.found_, "regimes": model.regimes_, "ari": float(agreement),
         "reason": model.summary_["reason"], "gain": model.summary_["gain"], "cpu_seconds": seconds,
+        "second_opinion": model.summary_["second_opinion"],
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@
 
 Same architecture, same rows, Adam, the same number of steps, float32, one thread. Full batch: one epoch of the whole
 committee at 80, 512 and 2,080 rows. Mini-batch: one step of 32 rows of the whole committee. The time of our fit
-holds all it does (gathering, scaling, initial weights), compilation apart; the PyTorch loop gets its tensors ready-made.
+holds all it does (gathering, scaling, initial weights), compilation apart; the PyTorch loop gets tensors ready-made.
 """
 
 from __future__ import annotations

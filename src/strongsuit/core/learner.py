@@ -56,8 +56,9 @@ class Learner(Protocol):
     not exist; `predict(params, X) -> Prediction`; `embed(params, X) -> (n, p)`. Traceable learners get a JAX
     key and JAX arrays; the others a `Key` and NumPy arrays. A traceable learner may set `smallest_bucket`
     (rows of the smallest buffer) and `runtime` (names of numeric settings that are not compiled in). Any may
-    offer `refine(key, params, X, y, w) -> params`, one more pass from given parameters, and
-    `evidence(params) -> Evidence`, if a marginal likelihood fitted them.
+    offer `refine(key, params, X, y, w) -> params`, one more pass from given parameters,
+    `init(key, X, y, w) -> params`, untrained ones, and `evidence(params) -> Evidence`, if a marginal likelihood
+    fitted them.
     """
 
     @property
@@ -90,7 +91,7 @@ def fit_many(learner: Learner, keys: Sequence[Key], X: Any, y: Any, W: Any) -> A
     _Tally.fits += len(W)
     if not learner.traceable:
         return [learner.fit(key, X, y, w) for key, w in zip(keys, W, strict=True)]
-    shell, settings = _shell(learner)
+    shell, settings = shell_of(learner)
     X, y, W = _padded(learner, X, y, W)
     return _first(len(keys), _fit_members(shell, settings, _words(keys), X, y, W))
 
@@ -100,7 +101,7 @@ def predict_many(learner: Learner, params: Any, X: Any) -> Prediction:
     X = _rows(X)
     if not learner.traceable:
         return _stack([learner.predict(one, X) for one in params], axis=0)
-    shell, m = _shell(learner)[0], len(_leaf(params))
+    shell, m = shell_of(learner)[0], len(_leaf(params))
     parts = [_predict_chunk(shell, params, m, X[rows]) for rows in chunks(len(X), PREDICT_ROWS)]
     return _stack(parts, axis=None)
 
@@ -111,10 +112,20 @@ def refine_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, y: Any, 
     _Tally.fits += len(W)
     if not learner.traceable:
         return [learner.refine(key, p, X, y, w) for key, p, w in zip(keys, params, W, strict=True)]
-    shell, settings = _shell(learner)
+    shell, settings = shell_of(learner)
     X, y, W = _padded(learner, X, y, W)
     params = _repeated(params, len(W))
     return _first(len(keys), _refine_members(shell, settings, _words(keys), params, X, y, W))
+
+
+def start_one(learner: Any, key: Key, X: Any, y: Any, w: Any) -> Any:
+    """Parameters of a model that `refine` can train step by step: untrained if the learner offers `init`,
+    else fitted."""
+    if not (learner.traceable and hasattr(learner, "init")):
+        return fit_one(learner, key, X, y, w)
+    shell, settings = shell_of(learner)
+    X, y, W = _padded(learner, _rows(X), _columns(y), _rows(w)[None])
+    return pick(_first(1, _init_members(shell, settings, _words([key]), X, y, W)), 0)
 
 
 def can_refine(learner: Any) -> bool:
@@ -152,7 +163,7 @@ def embed_many(learner: Learner, params: Any, X: Any) -> np.ndarray:
     X = _rows(X)
     if not learner.traceable:
         return np.stack([np.asarray(learner.embed(one, X)) for one in params])
-    shell = _shell(learner)[0]
+    shell = shell_of(learner)[0]
     parts = []
     for rows in chunks(len(X), PREDICT_ROWS):
         n = len(X[rows])
@@ -176,7 +187,7 @@ def join(params: Sequence[Any]) -> Any:
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *params)
 
 
-def _shell(learner: Any) -> tuple[Any, dict[str, np.float32]]:
+def shell_of(learner: Any) -> tuple[Any, dict[str, np.float32]]:
     """The learner with its run-time settings at their defaults, and the settings as numbers.
 
     Only the first decides what is compiled: learners that differ in learning rate or epochs share an executable.
@@ -193,6 +204,17 @@ def _fit(learner, settings, words, X, y, W):
 
     def one(word, w):
         return learner.fit(wrap_key_data(word, impl="threefry2x32"), X, y, w)
+
+    return over_members(one)(words, W)
+
+
+def _init(learner, settings, words, X, y, W):
+    from jax.random import wrap_key_data
+
+    learner = replace(learner, **settings)
+
+    def one(word, w):
+        return learner.init(wrap_key_data(word, impl="threefry2x32"), X, y, w)
 
     return over_members(one)(words, W)
 
@@ -217,6 +239,7 @@ def _embed(learner, params, X):
 
 
 _fit_members = door(_fit, static=(0,), name="fit_many")
+_init_members = door(_init, static=(0,), name="init_many")
 _refine_members = door(_refine, static=(0,), name="refine_many")
 _predict_members = door(_predict, static=(0,), name="predict_many")
 _embed_members = door(_embed, static=(0,), name="embed_many")

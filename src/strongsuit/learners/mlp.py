@@ -131,7 +131,8 @@ class MLP:
     def refine(self, key: jax.Array, params: MLPParams, X: jax.Array, y: jax.Array, w: jax.Array):
         """Parameters after one pass at the constant learning rate from given ones; the scaling stays."""
         seed = _seed(key)
-        rows = _scaled(_gathered(seed, X, y, w), params.scaling, 0.0)
+        # Batches are shuffled anyway, and nothing is held out: the rows' order does not matter.
+        rows = _scaled(_gathered(None, X, y, w), params.scaling, 0.0)
         layers, adam = self._pass(params.layers, params.adam, rows, seed, lambda _: self.learning_rate)
         return MLPParams(layers, adam, params.scaling)
 
@@ -272,14 +273,18 @@ def _seed(key: jax.Array) -> jax.Array:
 
 
 def _gathered(seed: Any, X: Any, y: Any, w: Any) -> tuple[Any, Any, Any, Any]:
-    """The rows of positive weight, shuffled, at the front of X, y, w, and their number: what a model pays for.
+    """The rows of positive weight, shuffled if there is a seed, at the front of X, y, w, and their number: what a
+    model pays for.
 
     The order depends on these rows alone, so that rows of weight zero between them change no bit of a fit. The
     weights are divided by their mean.
     """
     exists = w > 0
     n = jnp.sum(exists)
-    place = jnp.where(exists, shuffle(~seed, jnp.cumsum(exists) - 1, n, rounds=24, unroll=False), len(w))
+    place = jnp.cumsum(exists) - 1
+    if seed is not None:
+        place = shuffle(~seed, place, n, rounds=24, unroll=False)
+    place = jnp.where(exists, place, len(w))
     size = len(w) + TAIL
     order = jnp.zeros(size, jnp.int32).at[place].set(jnp.arange(len(w)), mode="drop")
     alive = jnp.arange(size) < n

@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.core.contest import Calm, bids, contest
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import can_refine, fit_many, fit_one, join, pick, predict_many, refine_many, refine_one
+from strongsuit.core.learner import can_refine, start_one
 from strongsuit.partition.boundary import Settings, fit_boundary
 from strongsuit.partition.experts import choose_family, clip_range, fit_model
 from strongsuit.partition.pipeline import Pipeline, Problem, Search
 from strongsuit.partition.regimes import stability
 from strongsuit.partition.values import Competition, Competitor, Recipe, Rows, Step
 
-SLOTS = 8  # models a compiled competition has room for; more come in further eights
-FEWEST_OWNED = 2  # rows below which a model skips its pass
 PAPER_BOUNDARY = Settings("rbf", 10.0, 1.0)  # kernel, C, and gamma in units of 1 / (d var x)
 
 
@@ -64,74 +63,51 @@ def compete_paper(
 ) -> tuple[np.ndarray, Competition]:
     """Final owners (n,) of the rows and the history of the competition (statements F1 to F8)."""
     learner = competitor.learner
-    seeds = key.numpy()
-    models = [_newborn(key_for(key, "model", k), learner, rows, seeds) for k in range(config.first)]
-    owners, calm, born = np.full(len(rows), -1), 0, config.first
+    models = [_newborn(key_for(key, "model", k), learner, rows) for k in range(config.first)]
+    born, epoch, calm = config.first, 0, Calm(config.calm, config.patience)
+    owners = np.full(len(rows), -1)
     trace: list[Step] = []
-    for epoch in range(1, config.epochs + 1):
-        losses = _bids(learner, models, rows, omega)
-        new = losses.argmin(1)
-        changed = float(np.mean(new != owners))
-        owners = new
-        models = _train(key_for(key, "epoch", epoch), learner, models, owners, rows)
-        _note(trace, "pass", models, losses, owners, changed, rows)
-        if epoch % config.interval == 0 and epoch <= config.epochs - config.interval:
-            before = len(models)
+    while epoch < config.epochs:
+        found = contest(
+            key_for(key, "epochs", epoch), learner, models, rows.X, rows.Y, rows.w,
+            omega=omega, owner=owners, epochs=min(config.interval, config.epochs - epoch), calm=calm,
+        )  # fmt: skip
+        models, owners, calm = found.models, found.owner, found.calm
+        epoch += len(found.changed)
+        for changed, loss, sizes in zip(found.changed, found.loss, found.sizes, strict=True):
+            trace.append(_step(trace, "pass", sizes, float(loss), float(changed)))
+        if found.rests:
+            break
+        if epoch <= config.epochs - config.interval:
+            before = models
             models = _drop(learner, models, rows, omega, config)
             models, born = _add(key, learner, models, rows, omega, config, born)
-            if len(models) != before:
-                _note(trace, "add" if len(models) > before else "drop", models, losses, owners, 1.0, rows)
-                calm = 0
-                continue
-        calm = calm + 1 if changed < config.calm else 0
-        if calm >= config.patience:
-            break
-    losses = _bids(learner, models, rows, omega)
+            if not _same(models, before):
+                sizes = np.bincount(owners, minlength=len(models))
+                event = "add" if models[-1] is not before[-1] and len(models) >= len(before) else "drop"
+                trace.append(_step(trace, event, sizes, trace[-1].loss, 1.0))
+                owners, calm = np.full(len(rows), -1), Calm(config.calm, config.patience)
+    losses = bids(learner, models, rows.X, rows.Y, omega)
     owners = merge_small(losses.argmin(1), losses, max(10, int(0.02 * len(rows))))
     history = Competition(Recipe("random", "none", 0.0), competitor, {}, tuple(trace))
     return owners, history
 
 
-def _newborn(key: Key, learner: Any, rows: Rows, seeds: np.random.Generator) -> Any:
-    """A model that has seen next to nothing: trained on a handful of rows, so that first bids differ."""
-    handful = seeds.choice(len(rows), size=min(len(rows), 10), replace=False)
-    own = rows.take(handful)
-    return fit_one(learner, key, own.X, own.Y, own.w)
+def _newborn(key: Key, learner: Any, rows: Rows) -> Any:
+    """An untrained model; where the learner has none, one that has seen only a handful of rows, so that first
+    bids differ."""
+    if not hasattr(learner, "init"):
+        rows = rows.take(key.numpy().choice(len(rows), size=min(len(rows), 10), replace=False))
+    return start_one(learner, key, rows.X, rows.Y, rows.w)
 
 
-def _bids(learner: Any, models: list[Any], rows: Rows, omega: np.ndarray) -> np.ndarray:
-    """In-sample losses (n, k) of all models on all rows; non-finite bids never win."""
-    mean = predict_many(learner, _slots(learner, models), rows.X).mean[: len(models)]
-    losses = (((rows.Y[None] - mean) ** 2) @ omega).T
-    return np.where(np.isfinite(losses), losses, np.inf)
-
-
-def _train(key: Key, learner: Any, models: list[Any], owners: np.ndarray, rows: Rows) -> list[Any]:
-    """One pass of every model over the rows it owns; a model with fewer than two rows rests."""
-    slots = _slots(learner, models)
-    count = len(models) + (-len(models) % SLOTS if learner.traceable else 0)
-    W = np.stack([rows.w * (owners == k) for k in range(count)])
-    able = [k for k in range(len(models)) if (W[k] > 0).sum() >= FEWEST_OWNED]
-    keys = [key_for(key, k) for k in range(count)]
-    if can_refine(learner):
-        new = refine_many(learner, keys, slots, rows.X, rows.Y, W)
-    else:
-        new = fit_many(learner, keys, rows.X, rows.Y, W)
-    return [pick(new, k) if k in able else model for k, model in enumerate(models)]
-
-
-def _slots(learner: Any, models: list[Any]) -> Any:
-    """The models in the form of `predict_many`; compiled ones fill a fixed number of slots (the spare ones
-    repeat the first model and own nothing), so that adding and dropping never compile anew."""
-    if not learner.traceable:
-        return models
-    spare = -len(models) % SLOTS
-    return join([*models, *models[:1] * spare])
+def _same(models: list[Any], others: list[Any]) -> bool:
+    return len(models) == len(others) and all(a is b for a, b in zip(models, others, strict=True))
 
 
 def _drop(learner, models, rows: Rows, omega, config: PaperConfig) -> list[Any]:
     """Models without those whose absence hardly raises the minimum loss, one at a time (F8)."""
-    losses = _bids(learner, models, rows, omega)
+    losses = bids(learner, models, rows.X, rows.Y, omega)
     kept = list(range(len(models)))
     while len(kept) > 1:
         now = np.average(losses[:, kept].min(1), weights=rows.w)
@@ -147,22 +123,24 @@ def _add(key, learner, models, rows: Rows, omega, config: PaperConfig, born: int
     """Models and one more, trained on the worst rows, if the minimum loss falls enough (F7)."""
     if len(models) >= config.most:
         return models, born
-    best = _bids(learner, models, rows, omega).min(1)
+    best = bids(learner, models, rows.X, rows.Y, omega).min(1)
     count = max(10, int(config.worst_share * len(rows)))
     own = rows.take(np.argsort(-best, kind="stable")[:count])
-    new = fit_one(learner, key_for(key, "model", born), own.X, own.Y, own.w)
-    for turn in range(config.add_passes if can_refine(learner) else 0):
-        new = refine_one(learner, key_for(key, "add", born, turn), new, own.X, own.Y, own.w)
+    new = start_one(learner, key_for(key, "model", born), own.X, own.Y, own.w)
+    never = Calm(-1.0, 1)
+    trained = contest(
+        key_for(key, "add", born), learner, [new], own.X, own.Y, own.w,
+        omega=omega, owner=np.zeros(count, int), epochs=config.add_passes if can_refine(learner) else 1, calm=never,
+    )  # fmt: skip
+    new = trained.models[0]
     now = np.average(best, weights=rows.w)
-    then = np.average(np.minimum(best, _bids(learner, [new], rows, omega)[:, 0]), weights=rows.w)
+    then = np.average(np.minimum(best, bids(learner, [new], rows.X, rows.Y, omega)[:, 0]), weights=rows.w)
     joined = now > 0 and (now - then) / now >= config.add_gain
     return ([*models, new] if joined else models), born + 1
 
 
-def _note(trace: list[Step], event: str, models, losses, owners, changed: float, rows: Rows) -> None:
-    sizes = tuple(int(s) for s in np.bincount(owners, minlength=len(models)))
-    loss = float(np.average(losses.min(1), weights=rows.w))
-    trace.append(Step(len(trace), event, len(models), loss, changed, sizes))
+def _step(trace: list[Step], event: str, sizes: np.ndarray, loss: float, changed: float) -> Step:
+    return Step(len(trace), event, len(sizes), loss, changed, tuple(int(s) for s in sizes))
 
 
 def merge_small(owners: np.ndarray, losses: np.ndarray, fewest: int) -> np.ndarray:

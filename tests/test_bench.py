@@ -18,7 +18,7 @@ from scipy import stats
 from strongsuit import cli
 from strongsuit.bench import partition_bench, tasks
 from strongsuit.bench.compare import holm, paired_test
-from strongsuit.bench.methods import DEPLOYED, METHODS, SINGLE
+from strongsuit.bench.methods import DEPLOYED, METHODS, SECOND, SINGLE
 from strongsuit.bench.pages import markdown, write_report
 from strongsuit.bench.partition_bench import Cell, finished, grid, measure, run_grid
 from strongsuit.bench.records import FILE, append_records, read_records
@@ -95,10 +95,10 @@ def test_a_cell_is_measured_on_held_out_rows(method, monkeypatch):
     json.dumps(found, allow_nan=False)
 
 
-def test_one_fit_of_our_own_gives_three_results(monkeypatch):
+def test_one_fit_of_our_own_gives_four_results(monkeypatch):
     monkeypatch.setattr(tasks, "GENERATED_ROWS", 150)
     found = measure(Cell("wave_climb", "random", 0, "strongsuit", "ridge"))
-    assert [one["result"] for one in found] == [DEPLOYED, SINGLE, "unguarded"]
+    assert [one["result"] for one in found] == [DEPLOYED, SINGLE, "unguarded", SECOND]
     assert all("error" not in one and one["fits"] > 1 for one in found)
     by = {one["result"]: one["mse"] for one in found}
     assert (by[DEPLOYED] == by[SINGLE]) == (found[0]["regimes"] == 1)

@@ -154,3 +154,18 @@ def test_a_stored_model_answers_bit_for_bit_the_same(learner, tmp_path):
     grid = np.linspace(-1, 3, 60)[:, None]
     for name, value in vars(route(result.model, grid)).items():
         assert np.array_equal(value, getattr(route(again, grid), name)), name
+
+
+def test_numbers_that_are_codes_may_be_declared(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    code = rng.integers(0, 5, 150)
+    frame = pd.DataFrame({"code": code, "x": rng.normal(size=150)})
+    frame["y"] = np.array([3.0, -1.0, 4.0, -2.0, 0.5])[code] + 0.1 * frame["x"]
+    frame.to_csv(tmp_path / "codes.csv", index=False)
+    shared = ["partition", str(tmp_path / "codes.csv"), "--target", "y", "--learner", "ridge", "--max-regimes", "1"]
+    shared += ["--test", str(tmp_path / "codes.csv"), "--json"]
+    errors = []
+    for more in ([], ["--categorical", "code"]):
+        assert main([*shared, *more]) == 0
+        errors.append(json.loads(capsys.readouterr().out)["test"]["deployed_relative"])
+    assert errors[0] > 0.5 and errors[1] < 1e-3

@@ -15,7 +15,7 @@ from scipy import stats
 from strongsuit import recipes
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.datasets import generate
-from strongsuit.partition.discover import FoldTask
+from strongsuit.partition.crossfit import FoldTask
 from strongsuit.partition.guard import Evidence, Verdict, decide, holm_thresholds, student_p
 from strongsuit.partition.pipeline import EXPERT, FAR, Pieces, Problem
 from strongsuit.partition.units import folds
@@ -263,8 +263,8 @@ def test_a_fold_is_blind_to_the_targets_held_out_from_it(law: str) -> None:
     shuffled = Y.copy()
     shuffled[held_out] = np.random.default_rng(0).permutation(Y[held_out])
     assert not np.array_equal(shuffled, Y)
-    _, said = FoldTask(key, rows, held_out, problem, True)()
+    said = FoldTask(key, rows, held_out, problem, True)().said
     assert said.experts.shape[1] == (2 if law == "wave_climb" else 1)
-    _, again = FoldTask(key, replace(rows, Y=shuffled), held_out, problem, True)()
+    again = FoldTask(key, replace(rows, Y=shuffled), held_out, problem, True)().said
     for name in ("fallback", "experts", "regime", "probabilities", "reason"):
         assert_array_equal(getattr(said, name), getattr(again, name))

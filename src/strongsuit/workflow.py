@@ -72,6 +72,7 @@ def partition_table(
     targets: Sequence[str],
     groups: str | None = None,
     exclude: Sequence[str] = (),
+    categorical: Sequence[str] = (),
     weight: str | None = None,
     test: Any = None,
     settings: Settings | None = None,
@@ -83,8 +84,8 @@ def partition_table(
     config, families = settings.config(), recipes.families(settings.learner, mode=settings.mode)
     began = time.perf_counter()
     progress("reading", 0.0)
-    table, w = _read(source, targets, groups, exclude, weight)
-    tested = None if test is None else read_table(test, target=list(targets), exclude=[])
+    table, w = _read(source, targets, groups, exclude, categorical, weight)
+    tested = None if test is None else read_table(test, target=list(targets), categorical=list(categorical))
     encoder = fit_encoder(table)
     X = encoder.transform(table.X).X
     _check_size(table, X)
@@ -92,7 +93,8 @@ def partition_table(
         model = discover(
             root_key(settings.seed), X, table.y, families=families, competitors=recipes.competitors(),
             settler=recipes.settler(), paper=recipes.paper_competitor() if settings.mode == "paper" else None,
-            w=w, groups=table.groups, config=config, progress=progress, run=fold_map(settings.jobs or -1),
+            w=w, groups=table.groups, categorical=encoder.categorical, config=config, progress=progress,
+            run=fold_map(settings.jobs or -1),
         )  # fmt: skip
     facts = model_facts(model, len(X), table.targets) | {"seconds": round(time.perf_counter() - began, 2)}
     facts["notes"] = [*table.notes, *model.notes]
@@ -102,10 +104,11 @@ def partition_table(
     return _finish(model, facts, table, X, encoder, out)
 
 
-def _read(source, targets, groups, exclude, weight) -> tuple[Table, np.ndarray | None]:
+def _read(source, targets, groups, exclude, categorical, weight) -> tuple[Table, np.ndarray | None]:
+    roles = {"groups": groups, "exclude": list(exclude), "categorical": list(categorical)}
     if weight is None:
-        return read_table(source, target=list(targets), groups=groups, exclude=list(exclude)), None
-    table = read_table(source, target=[*targets, weight], groups=groups, exclude=list(exclude))
+        return read_table(source, target=list(targets), **roles), None
+    table = read_table(source, target=[*targets, weight], **roles)
     w = table.y[:, -1]
     if (w < 0).any() or not w.any():
         raise InputError(f"--weight {weight}: weights must be zero or more, with at least one above zero")

@@ -18,6 +18,9 @@ def partition(
     target: Annotated[list[str], typer.Option(help="Target column; repeat for several targets.")],
     groups: Annotated[str | None, typer.Option(help="Column whose equal values stay together in every split.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Column to leave out; may be repeated.")] = None,
+    categorical: Annotated[
+        list[str] | None, typer.Option(help="Column of numbers that are codes, not quantities; may be repeated.")
+    ] = None,
     weight: Annotated[str | None, typer.Option(help="Column of row weights, zero or more.")] = None,
     test: Annotated[
         str | None, typer.Option(metavar="TABLE", help="Rows never trained on, to be scored at the end.")
@@ -45,8 +48,8 @@ def partition(
     settings = Settings(learner, mode, max_regimes, restarts, caution or Settings.caution, seed, jobs)
     with stages("partition", quiet=as_json) as progress:
         result = partition_table(
-            table, targets=target, groups=groups, exclude=exclude or [], weight=weight, test=test,
-            settings=settings, out=out, progress=progress,
+            table, targets=target, groups=groups, exclude=exclude or [], categorical=categorical or [], weight=weight,
+            test=test, settings=settings, out=out, progress=progress,
         )  # fmt: skip
     _show(result, as_json)
 

@@ -31,7 +31,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Marginal:
     """A fitted model's terms of a Gaussian marginal likelihood: `misfit` (k,), the penalised sum of squares
     of every output, `dof`, the rows it leaves for the noise, and `occam`, what the parameters cost."""
 
@@ -40,7 +40,7 @@ class Evidence:
     occam: float
 
 
-def log_evidence(parts: Sequence[Evidence]) -> float:
+def log_marginal(parts: Sequence[Marginal]) -> float:
     """Log marginal likelihood of models that share one noise level and own disjoint rows, up to a constant
     (Bishop, Pattern Recognition and Machine Learning, equations 3.86 to 3.95)."""
     dof = max(sum(part.dof for part in parts), 1e-9)
@@ -57,7 +57,7 @@ class Learner(Protocol):
     key and JAX arrays; the others a `Key` and NumPy arrays. A traceable learner may set `smallest_bucket`
     (rows of the smallest buffer) and `runtime` (names of numeric settings that are not compiled in). Any may
     offer `refine(key, params, X, y, w) -> params`, one more pass from given parameters,
-    `init(key, X, y, w) -> params`, untrained ones, and `evidence(params) -> Evidence`, if a marginal likelihood
+    `init(key, X, y, w) -> params`, untrained ones, and `marginal(params) -> Marginal`, if a marginal likelihood
     fitted them.
     """
 

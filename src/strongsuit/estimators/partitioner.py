@@ -133,6 +133,7 @@ class ActivePartitioner(TransformerMixin, BaseEstimator):
                 paper=competitors[0] if config.mode == "paper" else None,
                 w=data.w,
                 groups=data.groups,
+                categorical=None if data.encoder is None else data.encoder.categorical,
                 config=config,
             )
         self.encoder_ = data.encoder

@@ -163,6 +163,7 @@ class PartitionedRegressor(RegressorMixin, BaseEstimator):
                 paper=recipes.paper_competitor() if config.mode == "paper" else None,
                 w=data.w,
                 groups=data.groups,
+                categorical=None if data.encoder is None else data.encoder.categorical,
                 config=config,
                 run=fold_map(self.n_jobs),
             )

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from strongsuit.core.keys import Key
-from strongsuit.core.learner import Evidence, Prediction
+from strongsuit.core.learner import Marginal, Prediction
 
 BASES = ("linear", "polynomial", "fourier")  # simplest first: ties go to the simpler
 PENALTIES = np.logspace(-6.0, 3.0, 19)  # ratio of noise to prior variance, in standardised units
@@ -57,9 +57,9 @@ class Ridge:
         mean = self.embed(params, X) @ params["coef"] + params["intercept"]
         return Prediction(mean, np.broadcast_to(params["noise"], mean.shape))
 
-    def evidence(self, params: Params) -> Evidence:
+    def marginal(self, params: Params) -> Marginal:
         """The fit's terms of a marginal likelihood that several models share."""
-        return Evidence(params["misfit"], float(params["dof"]), float(params["occam"]))
+        return Marginal(params["misfit"], float(params["dof"]), float(params["occam"]))
 
     def embed(self, params: Params, X: np.ndarray) -> np.ndarray:
         """Basis columns (n, p)."""

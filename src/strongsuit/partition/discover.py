@@ -12,28 +12,22 @@ import numpy as np
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import Prediction, fits_done
 from strongsuit.errors import InputError
+from strongsuit.partition.crossfit import Progress, cross_fit, fallback_only, labels_of, runner
 from strongsuit.partition.describe_evidence import CrossFitted, cross_fitted
-from strongsuit.partition.experts import choose_family, fit_model, sample_rows
+from strongsuit.partition.experts import sample_rows
 from strongsuit.partition.guard import Evidence, RegimeVerdict, Verdict, decide, fold_decisions
-from strongsuit.partition.paper import paper_pipeline
 from strongsuit.partition.pipeline import (
     CHUNK,
     EXPERT,
     REASONS,
-    Pieces,
     Pipeline,
     Problem,
     Search,
     combine,
     pieces,
-    run_pipeline,
 )
-from strongsuit.partition.regimes import match
-from strongsuit.partition.units import folds, mean_and_error, unit_ids
+from strongsuit.partition.units import mean_and_error, unit_ids
 from strongsuit.partition.values import CAUTIONS, Competitor, Config, Rows
-
-MANY_ROWS = 2_000  # from here on three folds prove what five prove below
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -59,7 +53,8 @@ class Losses:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds of processor time, fits, and how often a single model's seconds that is."""
+    """Seconds of processor time and fits, those of other processes included, and the seconds that choosing
+    and fitting the single model took of these."""
 
     seconds: float
     fits: int
@@ -117,6 +112,7 @@ def discover(
     settler: Any,
     w: np.ndarray | None = None,
     groups: np.ndarray | None = None,
+    categorical: np.ndarray | None = None,
     config: Config | None = None,
     paper: Competitor | None = None,
     progress: Progress = lambda stage, share: None,
@@ -126,26 +122,28 @@ def discover(
 
     `families` are the learners that fallback and experts are chosen from; `competitors` bid for rows;
     `settler` is the learner that stands for a regime while the partition comes to rest. `paper` competes
-    instead if the mode is "paper". `run` is a map over the fold pipelines, such as an executor's.
+    instead if the mode is "paper". `categorical` (d,) marks one-hot columns. `run` is a map over the fold
+    pipelines, such as an executor's.
     """
     config = _of_mode(config or Config())
     began, fitted = time.process_time(), fits_done()
     rows, scale, number = _prepared(X, Y, w, groups)
     omega = _omega(scale)
-    problem = Problem(families, competitors, settler, omega, config, paper)
+    problem = Problem(families, competitors, settler, omega, config, paper, _column_scale(categorical))
     progress("search", 0.0)
     pipeline, search = _whole(key, rows, problem, scale)
     progress("search", 0.3)
     evidence_rows = sample_rows(key_for(key, "evidence"), rows, config.evidence_rows)
-    evidence = _evidence(key, evidence_rows, pipeline, problem, progress, run)
-    own = _labels(pipeline, evidence_rows.X)
+    evidence, elsewhere = cross_fit(key, evidence_rows, pipeline, problem, progress, run)
+    own = labels_of(pipeline, evidence_rows.X)
     verdict = _verdict(pipeline, evidence, evidence_rows, omega, own, config)
     other = _verdict(pipeline, evidence, evidence_rows, omega, own, replace(config, caution=_other(config.caution)))
     decisions = _decisions(pipeline, evidence, evidence_rows, omega, own, verdict, config)
     held_out = cross_fitted(evidence, evidence_rows, own, decisions, omega, regimes=pipeline.regimes)
     losses, variance = _losses(held_out, pipeline.regimes, omega, scale)
-    labels = np.where(number >= 0, _labels(pipeline, rows.X)[number], 0)
-    cost = Cost(time.process_time() - began, fits_done() - fitted, 0.0)
+    labels = np.where(number >= 0, labels_of(pipeline, rows.X)[number], 0)
+    single = 0.0 if search is None else search.single_seconds
+    cost = Cost(time.process_time() - began + elsewhere[0], fits_done() - fitted + elsewhere[1], single)
     progress("done", 1.0)
     notes = _notes(scale, rows, int((number >= 0).sum()))
     return Partitioned(pipeline, verdict, scale, config, losses, search, labels, variance, cost, notes, held_out, other)
@@ -180,6 +178,13 @@ def _prepared(X, Y, w, groups) -> tuple[Rows, Scale, np.ndarray]:
     return Rows(X, (Y - center) / scale.spread, w, units), scale, number
 
 
+def _column_scale(categorical: np.ndarray | None) -> np.ndarray | None:
+    """Two levels differ in two one-hot columns: at 1/sqrt(2) each they lie at distance one."""
+    if categorical is None or not categorical.any():
+        return None
+    return np.where(categorical, np.sqrt(0.5), np.nan)
+
+
 def _omega(scale: Scale) -> np.ndarray:
     live = ~scale.constant
     return live / max(1, live.sum())
@@ -187,12 +192,8 @@ def _omega(scale: Scale) -> np.ndarray:
 
 def _whole(key: Key, rows: Rows, problem: Problem, scale: Scale) -> tuple[Pipeline, Search | None]:
     if scale.constant.all() or len(np.unique(rows.units)) < 3:
-        return _fallback_only(key, rows, problem), None
-    return _runner(problem)(key_for(key, "partition", "all"), rows, problem)
-
-
-def _runner(problem: Problem):
-    return paper_pipeline if problem.config.mode == "paper" else run_pipeline
+        return fallback_only(key, rows, problem), None
+    return runner(problem)(key_for(key, "partition", "all"), rows, problem)
 
 
 def _of_mode(config: Config) -> Config:
@@ -200,67 +201,6 @@ def _of_mode(config: Config) -> Config:
     if config.mode != "paper":
         return config
     return replace(config, guard=False, clip=False, shrink=False, gating="hard")
-
-
-def _fallback_only(key: Key, rows: Rows, problem: Problem) -> Pipeline:
-    family = choose_family(key_for(key, "fallback"), problem.families, rows, problem.omega)
-    return Pipeline(fit_model(key_for(key, "refit"), family, rows), np.arange(rows.X.shape[1]), None, None)
-
-
-def fold_count(rows: Rows, config: Config) -> int:
-    """Folds of the guard: fewer where rows are many, never more than units."""
-    wanted = config.folds if len(rows) < MANY_ROWS else min(3, config.folds)
-    return min(wanted, len(np.unique(rows.units)))
-
-
-@dataclass(frozen=True)
-class FoldTask:
-    """One fold's pipeline, as a value that can be sent to another process."""
-
-    key: Key
-    rows: Rows
-    held_out: np.ndarray
-    problem: Problem
-    search: bool
-
-    def __call__(self) -> tuple[Pipeline, Pieces]:
-        """The pipeline without the held-out rows, and what it says of them."""
-        rest = self.rows.take(~self.held_out)
-        if self.search and len(np.unique(rest.units)) >= 3:
-            pipeline, _ = _runner(self.problem)(self.key, rest, self.problem)
-        else:
-            pipeline = _fallback_only(self.key, rest, self.problem)
-        X = self.rows.X[self.held_out]
-        return pipeline, pieces(pipeline, X, np.zeros(len(X), bool), self.problem.config)
-
-
-def call(task: FoldTask) -> tuple[Pipeline, Pieces]:
-    """The task's result; a plain function, so that every executor can map it."""
-    return task()
-
-
-def _evidence(key: Key, rows: Rows, final: Pipeline, problem: Problem, progress: Progress, run) -> Evidence:
-    count = fold_count(rows, problem.config)
-    if count < 2:
-        return Evidence(np.zeros(len(rows), int), ())
-    fold = folds(key_for(key, "folds"), rows.units, count)
-    search = final.boundary is not None
-    tasks = [FoldTask(key_for(key, "partition", f), rows, fold == f, problem, search) for f in range(count)]
-    final_names = _labels(final, rows.X)
-    parts = []
-    for f, (pipeline, said) in enumerate(run(call, tasks)):
-        names = match(final_names, _labels(pipeline, rows.X), final.regimes, pipeline.regimes)
-        if pipeline.boundary is None:
-            names = np.full(1, -1)
-        parts.append((np.flatnonzero(fold == f), said, names, pipeline.soft))
-        progress("guard", 0.3 + 0.7 * (f + 1) / count)
-    return Evidence(fold, tuple(parts))
-
-
-def _labels(pipeline: Pipeline, X: np.ndarray) -> np.ndarray:
-    if pipeline.boundary is None:
-        return np.zeros(len(X), int)
-    return pipeline.boundary.labels(X[:, pipeline.columns])
 
 
 def _verdict(pipeline: Pipeline, evidence: Evidence, rows: Rows, omega, labels, config: Config) -> Verdict:

@@ -7,7 +7,8 @@ partition, shrinkage and gating. Its losses are never reported as evidence.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,7 @@ class Problem:
     omega: np.ndarray
     config: Config
     paper: Competitor | None = None  # who competes in paper mode
+    column_scale: np.ndarray | None = None  # (d,) factors of one-hot columns in distances, NaN: standardise
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Search:
     path: tuple[tuple[int, float, float], ...]  # (regimes, judged loss, standard error)
     chosen: Settled | None  # None in paper mode, which never settles
     stability: dict[str, float]
+    single_seconds: float = 0.0  # processor time of choosing and fitting the single model
 
 
 @dataclass(frozen=True)
@@ -118,22 +121,20 @@ def run_pipeline(key: Key, rows: Rows, problem: Problem) -> tuple[Pipeline, Sear
     sample = sample_rows(key_for(key, "search"), rows, problem.config.search_rows)
     build, judge = _build_and_judge(key, sample, problem.config)
     search = run_search(key, build, judge, problem)
+    began = time.process_time()
     family = choose_family(key_for(key, "fallback"), problem.families, build, problem.omega)
+    fallback = fit_model(key_for(key, "refit", "fallback"), family, rows)
+    search = replace(search, single_seconds=time.process_time() - began)
     if search.chosen.count == 1:
-        return _one_model(key, family, rows), search
+        return Pipeline(fallback, np.arange(rows.X.shape[1]), None, None), search
     trial = _fit_experts(key, build, search.chosen.labels(build.X), family, problem)
     shrink, soft = _tune(trial, search.chosen, judge, problem)
-    return _refit(key, rows, sample, build, search, trial, shrink, soft, problem), search
+    return _refit(key, rows, sample, build, search, fallback, trial, shrink, soft, problem), search
 
 
 def _build_and_judge(key: Key, rows: Rows, config: Config) -> tuple[Rows, Rows]:
     building = split(key_for(key, "build"), rows.units, config.build_share)
     return rows.take(building), rows.take(~building)
-
-
-def _one_model(key: Key, family: Competitor, rows: Rows) -> Pipeline:
-    fallback = fit_model(key_for(key, "refit", "fallback"), family, rows)
-    return Pipeline(fallback, np.arange(rows.X.shape[1]), None, None)
 
 
 def run_search(key: Key, build: Rows, judge: Rows, problem: Problem) -> Search:
@@ -269,12 +270,14 @@ def _soft_is_better(base, experts, chosen: Settled, judge: Rows, omega) -> bool:
     return mean > error
 
 
-def _refit(key, rows, sample, build, search, trial, shrink, soft, problem) -> Pipeline:
+def _refit(key, rows, sample, build, search, fallback, trial, shrink, soft, problem) -> Pipeline:
     """The chosen structure refitted to all rows of the pipeline."""
     config, chosen = problem.config, search.chosen
     final = polish(key_for(key, "again"), chosen, sample, build, omega=problem.omega)
     labels = final.labels(sample.X) if config.expert_labels == "gate" else _winners(final, sample, problem)
-    boundary = fit_boundary(key_for(key, "boundary"), labels, sample.X[:, final.columns], sample.w, units=sample.units)
+    scale = None if problem.column_scale is None else problem.column_scale[final.columns]
+    X = sample.X[:, final.columns]
+    boundary = fit_boundary(key_for(key, "boundary"), labels, X, sample.w, units=sample.units, column_scale=scale)
     named = labels if rows is sample else boundary.labels(rows.X[:, final.columns])
     experts, ranges = [], []
     for k, model in enumerate(trial.experts):
@@ -283,9 +286,7 @@ def _refit(key, rows, sample, build, search, trial, shrink, soft, problem) -> Pi
         alive = shrink[k] > 0 and len(own) >= 2
         experts.append(fit_model(key_for(key, "refit", "expert", k), family, own) if alive else None)
         ranges.append(clip_range(own) if len(own) else trial.clip[k])
-    family = Competitor(trial.fallback.family, trial.fallback.learner)
-    fallback = fit_model(key_for(key, "refit", "fallback"), family, rows)
-    far = fit_far(rows.X, rows.w)
+    far = fit_far(rows.X, rows.w, column_scale=problem.column_scale)
     return Pipeline(fallback, final.columns, boundary, far, tuple(experts), shrink, np.stack(ranges), soft)
 
 

@@ -22,7 +22,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import adjusted_rand_score
 
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import can_refine, fit_one, log_evidence, refine_one
+from strongsuit.core.learner import can_refine, fit_one, log_marginal, refine_one
 from strongsuit.partition.competition import losses_of
 from strongsuit.partition.gate import GateBasis, fit_gate, gate_basis, log_softmax
 from strongsuit.partition.units import folds, mean_and_error, standardise
@@ -38,7 +38,7 @@ JUDGE_FOLDS = 3
 LISTED = 3  # settled partitions of one size that are judged by cross-validation
 CLOSE = 2.0  # paired standard errors of held-out loss within which marginal likelihood decides
 CLOSE_ALONE = 1.0  # the same where the learner has no marginal likelihood and the simplest is taken
-STRONG = 3.0  # log units of evidence that outweigh simplicity (Kass and Raftery, 1995: 20 to 1)
+STRONG = 3.0  # log units of likelihood that outweigh simplicity (Kass and Raftery, 1995: 20 to 1)
 TRIMS = (0.0, 0.1, 0.25)  # shares of border rows left out of training while a partition is polished
 SAME_REGIME = 0.3  # Jaccard overlap below which two regimes do not match
 
@@ -58,7 +58,7 @@ class Settled:
     weights: np.ndarray
     winners: np.ndarray
     losses: np.ndarray
-    evidence: float
+    likelihood: float
     origin: Snapshot | None
 
     @property
@@ -118,9 +118,9 @@ def settle(
     if len(np.unique(named)) < count:
         return None
     params = fit_regimes(key, learner, named, (None,) * count, build)
-    evidence = evidence_of(learner, params)
+    likelihood = likelihood_of(learner, params)
     found = Settled(
-        learner, params, kind, columns, center, spread, basis, weights, winners, np.zeros(0), evidence, origin
+        learner, params, kind, columns, center, spread, basis, weights, winners, np.zeros(0), likelihood, origin
     )
     return _judged(found, judge, omega)
 
@@ -133,16 +133,16 @@ def polish(key: Key, chosen: Settled, rows: Rows, judge: Rows, *, omega: np.ndar
             key, chosen.learner, chosen.labels(rows.X), chosen.count, rows, judge,
             kind=chosen.kind, columns=chosen.columns, omega=omega, trim=trim,
         )
-        for trim in (TRIMS if np.isfinite(chosen.evidence) else TRIMS[:1])
+        for trim in (TRIMS if np.isfinite(chosen.likelihood) else TRIMS[:1])
     ]  # fmt: skip
-    return max([s for s in again if s is not None] or [chosen], key=lambda s: s.evidence)
+    return max([s for s in again if s is not None] or [chosen], key=lambda s: s.likelihood)
 
 
-def evidence_of(learner: Any, params: tuple[Any, ...]) -> float:
+def likelihood_of(learner: Any, params: tuple[Any, ...]) -> float:
     """Log marginal likelihood of models that share a noise level; NaN if the learner has none."""
-    if not hasattr(learner, "evidence"):
+    if not hasattr(learner, "marginal"):
         return float("nan")
-    return log_evidence([learner.evidence(p) for p in params])
+    return log_marginal([learner.marginal(p) for p in params])
 
 
 def _core(winners: np.ndarray, scores: np.ndarray, trim: float) -> np.ndarray:
@@ -193,7 +193,7 @@ def single(key: Key, learner: Any, build: Rows, judge: Rows, *, omega: np.ndarra
     owners = np.zeros(len(build), int)
     found = Settled(
         learner, params, "linear", none, center, spread, basis, np.zeros((1, 1)), owners, np.zeros(0),
-        evidence_of(learner, params), None,
+        likelihood_of(learner, params), None,
     )  # fmt: skip
     return _judged(found, judge, omega)
 
@@ -250,10 +250,10 @@ def choose(candidates: list[Settled], judge: Rows) -> Settled:
 
     Without marginal likelihoods: the simplest within one paired standard error of the best.
     """
-    judged = all(np.isfinite(c.evidence) for c in candidates)
+    judged = all(np.isfinite(c.likelihood) for c in candidates)
     if judged:  # a split that does not pay for its own parameters is no candidate
-        alone = max((c.evidence for c in candidates if c.count == 1), default=-np.inf)
-        candidates = [c for c in candidates if c.count == 1 or c.evidence > alone]
+        alone = max((c.likelihood for c in candidates if c.count == 1), default=-np.inf)
+        candidates = [c for c in candidates if c.count == 1 or c.likelihood > alone]
     means = [float(np.average(c.losses, weights=judge.w)) for c in candidates]
     best = candidates[int(np.argmin(means))]
 
@@ -263,15 +263,15 @@ def choose(candidates: list[Settled], judge: Rows) -> Settled:
 
     near = [(c, mean) for c, mean in zip(candidates, means, strict=True) if close(c)]
     if judged:
-        top = max(c.evidence for c, _ in near)
-        near = [(c, mean) for c, mean in near if c.evidence >= top - STRONG]
-        return min(near, key=lambda pair: (pair[0].complexity, -pair[0].evidence))[0]
+        top = max(c.likelihood for c, _ in near)
+        near = [(c, mean) for c, mean in near if c.likelihood >= top - STRONG]
+        return min(near, key=lambda pair: (pair[0].complexity, -pair[0].likelihood))[0]
     return min(near, key=lambda pair: (pair[0].complexity, pair[1]))[0]
 
 
 def cross_judged(key: Key, candidate: Settled, rows: Rows, *, omega: np.ndarray) -> Settled | None:
     """The candidate with losses on all rows, each from a partition settled anew without the row's fold, and
-    with the evidence of all rows.
+    with the likelihood of all rows.
 
     The judge rows alone are too few to tell close partitions apart in a small table.
     """
@@ -290,15 +290,15 @@ def cross_judged(key: Key, candidate: Settled, rows: Rows, *, omega: np.ndarray)
             return None
         losses[fold == f] = again.losses
     params = fit_regimes(key, candidate.learner, candidate.labels(rows.X), (None,) * candidate.count, rows)
-    return replace(candidate, losses=losses, evidence=evidence_of(candidate.learner, params))
+    return replace(candidate, losses=losses, likelihood=likelihood_of(candidate.learner, params))
 
 
 def shortlist(candidates: list[Settled], judge: Rows) -> list[Settled]:
-    """The best candidate of each complexity (by evidence, else by judged loss), at most LISTED of them for one
+    """The best candidate of each complexity (by likelihood, else by judged loss), at most LISTED of them for one
     number of regimes."""
 
     def rank(c: Settled) -> float:
-        return -c.evidence if np.isfinite(c.evidence) else float(np.average(c.losses, weights=judge.w))
+        return -c.likelihood if np.isfinite(c.likelihood) else float(np.average(c.losses, weights=judge.w))
 
     ranked = sorted(candidates, key=rank)
     taken: list[Settled] = []

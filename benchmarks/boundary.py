@@ -170,6 +170,18 @@ def table(entries: list[dict], keys: list[str], *, worst: str | None = None) -> 
     return "\n".join(lines)
 
 
+def means(entries: list[dict]) -> list[dict]:
+    """One line for each case and model: means over the seeds."""
+    lines = []
+    for case, model in dict.fromkeys((e["case"], e["model"]) for e in entries):
+        own = [e for e in entries if (e["case"], e["model"]) == (case, model)]
+        figures = {k: float(np.mean([e[k] for e in own])) for k in ("fit", "predict")}
+        lines.append(
+            {"case": case, "model": model} | figures | {"accuracy": f"{np.mean([e['accuracy'] for e in own]):.4f}"}
+        )
+    return lines
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
@@ -201,7 +213,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"\nOne million rows\n\n{table(parts['million'], ['kind', 'trained on'])}")
     if args.json:
         with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(parts, file, indent=1)
+            json.dump(parts | {"rows": means(parts["large"])}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -54,24 +54,37 @@ def _table(name: str, seed: int, rows: int):
     return frame.drop(columns=["y", "regime"]).to_numpy(float), frame["y"].to_numpy(float), frame["regime"]
 
 
-def report(records: list[dict]) -> str:
-    """The table of medians and shares, with the bar each is held to."""
-    lines = ["| law | seeds | ARI median [min, max] | found (median) | deployed | one regime deployed | CPU s | bar |"]
-    lines.append("|---|---:|---:|---:|---:|---:|---:|---|")
+def summary(records: list[dict]) -> list[dict]:
+    """One line a law: medians and shares over the seeds, and the bar the law is held to."""
+    lines = []
     for name in dict.fromkeys(r["law"] for r in records):
         own = [r for r in records if r["law"] == name]
         ari = np.array([r["ari"] for r in own])
-        alone = np.mean([r["regimes"] == 1 for r in own])
-        seconds = np.median([r["cpu_seconds"] for r in own])
-        if name in RECOVERED:
-            bar = f"ARI >= {RECOVERED[name]}: {'holds' if np.median(ari) >= RECOVERED[name] else 'missed'}"
-        else:
-            bar = f"refused >= {REFUSALS:.0%}: {'holds' if alone >= REFUSALS else 'missed'}"
-        lines.append(
-            f"| {name} | {len(own)} | {np.median(ari):.3f} [{ari.min():.3f}, {ari.max():.3f}] "
-            f"| {np.median([r['found'] for r in own]):.0f} | {1 - alone:.0%} | {alone:.0%} | {seconds:.1f} | {bar} |"
+        alone = float(np.mean([r["regimes"] == 1 for r in own]))
+        second = float(
+            np.mean([r["second_opinion"] is None or r["second_opinion"]["deployed"] == "single" for r in own])
         )
-    return "\n".join(lines)
+        if name in RECOVERED:
+            held, bar = np.median(ari) >= RECOVERED[name], f"ARI >= {RECOVERED[name]}"
+        else:
+            held, bar = alone >= REFUSALS, f"refused >= {REFUSALS:.0%}"
+        lines.append(
+            {
+                "law": name, "seeds": len(own), "ARI median": round(float(np.median(ari)), 3),
+                "least": round(float(ari.min()), 3), "regimes found": float(np.median([r["found"] for r in own])),
+                "one regime deployed": f"{alone:.0%}", "under the other caution": f"{second:.0%}",
+                "CPU s": round(float(np.median([r["cpu_seconds"] for r in own])), 1),
+                "bar": f"{bar}: {'holds' if held else 'missed'}",
+            }
+        )  # fmt: skip
+    return lines
+
+
+def report(records: list[dict]) -> str:
+    """The summary as a Markdown table."""
+    lines = summary(records)
+    head = "| " + " | ".join(lines[0]) + " |\n|" + "---|" * len(lines[0])
+    return "\n".join([head, *("| " + " | ".join(map(str, line.values())) + " |" for line in lines)])
 
 
 def main() -> None:
@@ -81,17 +94,26 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--learner", default="auto")
     parser.add_argument("--laws", default=",".join([*RECOVERED, *REFUSED]))
+    parser.add_argument("--json", help="file for the summary")
+    parser.add_argument("--records", help="summarise these records (JSON lines) instead of measuring")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
     os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-    tasks = [(n, s, given.rows, given.learner) for s in range(given.seeds) for n in given.laws.split(",")]
-    records = []
+    records = [] if given.records is None else [json.loads(r) for r in open(given.records) if r.startswith("{")]
+    tasks = (
+        []
+        if given.records
+        else [(n, s, given.rows, given.learner) for s in range(given.seeds) for n in given.laws.split(",")]
+    )
     with ProcessPoolExecutor(given.jobs, mp_context=get_context("spawn")) as pool:
         for record in pool.map(measure, tasks):
             records.append(record)
             print(json.dumps(record), flush=True)
+    if given.json:
+        with open(given.json, "w", encoding="utf-8") as file:
+            json.dump({"rows": summary(records)}, file, indent=1)
     print(f"\n{platform.machine()}, {given.rows} rows, learner {given.learner}\n\n{report(records)}")
 
 

@@ -51,6 +51,16 @@ def least(rivals: list[Callable[[], object]], *, repeats: int) -> list[float]:
     return [min(column) for column in zip(*found, strict=True)]
 
 
+def peak_gflops() -> float:
+    """The floor of a trainer: GFLOP/s of the best large float32 matrix product here, of PyTorch's and NumPy's."""
+    import numpy as np
+
+    size = 1024
+    a = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+    tensor = torch.tensor(a)
+    return 2e-9 * size**3 / min(least([lambda: a @ a, lambda: tensor @ tensor], repeats=8))
+
+
 def machine() -> dict[str, str | float | None]:
     """The processor and the versions a figure belongs to."""
     import jax

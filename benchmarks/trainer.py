@@ -152,6 +152,7 @@ def main() -> None:
     result = {
         "machine": rival.machine(),
         "rows": rows,
+        "peak GFLOP/s of a large product (the floor)": rival.peak_gflops(),
         "least GFLOP/s from 512 rows and width 128": min(wide),
         "compilations beyond the first over seven row counts": executables("tanh"),
         "error on new rows over variance": errors("tanh"),

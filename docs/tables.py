@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
+from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from strongsuit import cli
@@ -17,6 +20,7 @@ from strongsuit.bench.methods import METHODS
 from strongsuit.bench.tasks import DEFAULT_TASKS, TASKS
 from strongsuit.datasets import GENERATORS, PUBLIC_SETS
 
+RESULTS = Path(__file__).parent / "results"
 _MARK = re.compile(r"<!-- table: (\w+) -->")
 
 
@@ -79,7 +83,27 @@ def _help(name: str) -> str:
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip("\n")
 
 
+def measured(name: str, key: str = "rows") -> str:
+    """The rows of a benchmark's stored result, `docs/results/NAME.json`, as a table."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return "*(not measured yet)*"
+    rows = json.loads(path.read_text())[key]
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + "---|" * len(rows[0])]
+    lines += ["| " + " | ".join(_cell(value) for value in row.values()) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+
+
 FILLED = {
+    "recovery": partial(measured, "recovery"),
+    "trainer": partial(measured, "trainer"),
+    "contest": partial(measured, "contest"),
+    "boundary": partial(measured, "boundary"),
+    "whole": partial(measured, "whole"),
     "generators": generators,
     "public_sets": public_sets,
     "commands": commands,

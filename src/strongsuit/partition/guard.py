@@ -1,14 +1,13 @@
 """The guard: an expert speaks only where rows it never saw prove it better than the fallback.
 
 One-sided, cross-fitted, corrected for skewness (Johnson, 1978), for overlapping training sets
-(Nadeau and Bengio, 2003) and for many hypotheses (Holm, 1979): one for each regime, and one for all
-experts together, which small gains everywhere may pass when no regime has rows enough of its own. With
-nothing enabled the deployed model is the fallback, bit for bit.
+(Nadeau and Bengio, 2003) and for many regimes (Holm, 1979). With nothing enabled the deployed model
+is the fallback, bit for bit.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import t as student
@@ -47,14 +46,12 @@ class RegimeVerdict:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which regimes speak; `gain` is the cross-fitted relative gain of the whole deployed model, `together` the
-    case of all experts at once, if that is tested."""
+    """Which regimes speak; `gain` is the cross-fitted relative gain of the whole deployed model."""
 
     regimes: tuple[RegimeVerdict, ...]
     gain: float
     deployed: bool
     reason: str
-    together: RegimeVerdict | None = None
 
     @property
     def enabled(self) -> np.ndarray:
@@ -99,14 +96,14 @@ def decide(
     """The verdict on every regime of the final pipeline, and on the whole."""
     if not config.guard:
         return _unguarded(evidence, Y, w, omega, len(shrink), shrink)
-    cases, together = _cases(evidence, Y, w, units, omega, labels, shrink, config, leave=None)
+    cases = _cases(evidence, Y, w, units, omega, labels, shrink, config, leave=None)
     on = np.array([case.enabled for case in cases])
     if not on.any():
-        return Verdict(cases, 0.0, False, _why_none(cases), together)
+        return Verdict(cases, 0.0, False, _why_none(cases))
     gain = _gain(evidence, Y, w, units, omega, labels, shrink, config)
     if gain < config.min_gain:
-        return Verdict(cases, gain, False, "gain_too_small", together)
-    return Verdict(cases, gain, True, "proven", together)
+        return Verdict(cases, gain, False, "gain_too_small")
+    return Verdict(cases, gain, True, "proven")
 
 
 def _why_none(cases: tuple[RegimeVerdict, ...]) -> str:
@@ -148,31 +145,16 @@ def _cases(evidence, Y, w, units, omega, labels, shrink, config: Config, *, leav
         )
     p = np.array([case.p for case in rough])
     tested = np.array([case.reason == "" for case in rough])
-    level = config.alpha / 2 if config.together and r > 1 else config.alpha
-    enabled, threshold = holm_thresholds(p, tested, level)
+    enabled, threshold = holm_thresholds(p, tested, config.alpha)
     if not config.holm:
-        enabled, threshold = tested & (p <= level), np.full(len(p), level)
-    cases = tuple(_judged(c, bool(enabled[k]), float(threshold[k])) for k, c in enumerate(rough))
-    rest = tested & ~enabled
-    if not config.together or r == 1 or rest.sum() < 2:
-        return cases, None
-    own = np.append(rest, False)[regime] & considered
-    together = _rough(d[own], w[own], units[own], 0, 1.0, rho, config)
-    together = _judged(together, together.reason == "" and together.p <= level, level)
-    if together.enabled:
-        cases = tuple(_carried(c) if rest[k] else c for k, c in enumerate(cases))
-    return cases, together
-
-
-def _judged(case: RegimeVerdict, enabled: bool, threshold: float) -> RegimeVerdict:
-    reason = case.reason or ("proven" if enabled else "not_proven")
-    return replace(case, enabled=enabled, threshold=threshold, reason=reason)
-
-
-def _carried(case: RegimeVerdict) -> RegimeVerdict:
-    """The case once all experts together are proven: whoever seems to help may speak."""
-    helps = case.reason == "not_proven" and case.gain > 0
-    return replace(case, enabled=True, reason="proven_together") if helps else case
+        enabled, threshold = tested & (p <= config.alpha), np.full(r, config.alpha)
+    return tuple(
+        RegimeVerdict(
+            c.gain, c.error, c.units, c.p, float(threshold[k]), bool(enabled[k]),
+            c.reason or ("proven" if enabled[k] else "not_proven"),
+        )
+        for k, c in enumerate(rough)
+    )  # fmt: skip
 
 
 def _rough(d, w, units, size: int, shrink: float, rho: float, config: Config) -> RegimeVerdict:
@@ -210,7 +192,7 @@ def fold_decisions(evidence, Y, w, units, omega, labels, shrink, config) -> list
     """For each fold, the regimes (r,) that the rule enables without that fold's rows."""
     decisions = []
     for f in range(len(evidence.parts)):
-        cases, _ = _cases(evidence, Y, w, units, omega, labels, shrink, config, leave=f)
+        cases = _cases(evidence, Y, w, units, omega, labels, shrink, config, leave=f)
         decisions.append(np.array([case.enabled for case in cases]))
     return decisions
 

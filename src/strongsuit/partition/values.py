@@ -51,7 +51,6 @@ class Config:
     clip: bool = True
     guard: bool = True
     holm: bool = True
-    together: bool = True  # all experts at once are one more hypothesis of the guard
     skew: bool = True
     expert_labels: str = "gate"  # or "winners"
     jobs: int = 1

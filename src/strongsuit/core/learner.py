@@ -55,10 +55,11 @@ class Learner(Protocol):
     `fit(key, X, y, w) -> params` takes X (n, d), y (n, k), w (n,) >= 0, where w = 0 means that the row does
     not exist; `predict(params, X) -> Prediction`; `embed(params, X) -> (n, p)`. Traceable learners get a JAX
     key and JAX arrays; the others a `Key` and NumPy arrays. A traceable learner may set `smallest_bucket`
-    (rows of the smallest buffer) and `runtime` (names of numeric settings that are not compiled in). Any may
-    offer `refine(key, params, X, y, w) -> params`, one more pass from given parameters,
-    `init(key, X, y, w) -> params`, untrained ones, and `marginal(params) -> Marginal`, if a marginal likelihood
-    fitted them.
+    (rows of the smallest buffer) and `runtime` (names of numeric settings that are not compiled in).
+
+    Any may offer more: `refine(key, params, X, y, w) -> params`, one more pass from given parameters;
+    `init(key, X, y, w) -> params`, untrained ones; `sketch(key, params, X, width)`, gradient features
+    (n, width); `marginal(params) -> Marginal`, if a marginal likelihood fitted them.
     """
 
     @property
@@ -171,6 +172,20 @@ def embed_many(learner: Learner, params: Any, X: Any) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
+def sketch_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, width: int) -> np.ndarray:
+    """Gradient features (n, width) of a committee: independent sketches of its members, summed, over sqrt(m).
+
+    Their inner products estimate the mean of the members' gradient kernels. Needs a learner with `sketch`.
+    """
+    X, shell = _rows(X), shell_of(learner)[0]
+    words = np.array([key.words for key in keys], np.uint32)
+    parts = [
+        np.asarray(_sketch_members(shell, width, words, params, _block(X[rows])))[: len(X[rows])]
+        for rows in chunks(len(X), PREDICT_ROWS)
+    ]
+    return np.concatenate(parts)
+
+
 def pick(params: Any, index: int) -> Any:
     """The parameters of one model out of those of many."""
     if isinstance(params, list):
@@ -234,6 +249,19 @@ def _predict(learner, params, X):
     return over_members(lambda one: learner.predict(one, X))(params)
 
 
+def _sketch(learner, width, words, params, X):
+    import jax.numpy as jnp
+    from jax import lax
+    from jax.random import wrap_key_data
+
+    def add(total, member):
+        word, one = member
+        return total + learner.sketch(wrap_key_data(word, impl="threefry2x32"), one, X, width), None
+
+    total, _ = lax.scan(add, jnp.zeros((len(X), width)), (words, params))
+    return total / len(words) ** 0.5
+
+
 def _embed(learner, params, X):
     return over_members(lambda one: learner.embed(one, X))(params)
 
@@ -242,6 +270,7 @@ _fit_members = door(_fit, static=(0,), name="fit_many")
 _init_members = door(_init, static=(0,), name="init_many")
 _refine_members = door(_refine, static=(0,), name="refine_many")
 _predict_members = door(_predict, static=(0,), name="predict_many")
+_sketch_members = door(_sketch, static=(0, 1), name="sketch_many")
 _embed_members = door(_embed, static=(0,), name="embed_many")
 
 

@@ -160,3 +160,34 @@ def shuffle(seed: jax.Array, index: jax.Array, n: jax.Array, *, rounds: int = 8,
 
     place = jnp.minimum(index.astype(jnp.int32), n - 1)
     return lax.fori_loop(0, rounds, swap, place, unroll=rounds if unroll else 1)
+
+
+def sketched_gradients(key: jax.Array, layers: Layers, x: jax.Array, activation: str, p: int) -> jax.Array:
+    """Features (p, rows) whose inner products have the gradient kernel of the network as their mean.
+
+    The kernel is sum_l (a_l . a'_l) (g_l . g'_l) with a_l the inputs of layer l over the root of their number and
+    a 1 appended, g_l the gradient of the output after its affine map: the neural tangent parametrisation, in which
+    Holzmueller et al. (JMLR 24, 2023) ran their benchmark. Each layer's product of sums is sketched by
+    (U a) * (V g) / sqrt(p) with Gaussian U and V, so the Jacobian is never formed. Several outputs enter as one
+    random combination of them, which leaves the mean kernel that of all outputs together.
+    """
+    act = ACTIVATIONS[activation]
+    inputs, pulls = [x], []
+    for weights, bias in layers[:-1]:
+        out, pull = jax.vjp(act, weights @ inputs[-1] + bias)
+        inputs.append(out)
+        pulls.append(pull)
+    outputs = layers[-1][0].shape[0]
+    key, drawn = jax.random.split(key)
+    mix = jax.random.normal(drawn, (outputs, 1)) if outputs > 1 else jnp.ones((1, 1))
+    slope = jnp.broadcast_to(mix, (outputs, x.shape[1]))
+    total = jnp.zeros((p, x.shape[1]))
+    for level in reversed(range(len(layers))):
+        weights, _ = layers[level]
+        out, into = weights.shape
+        left, right = jax.random.split(jax.random.fold_in(key, level))
+        U, V = jax.random.normal(left, (p, into + 1)), jax.random.normal(right, (p, out))
+        total += (U[:, :-1] @ (inputs[level] / into**0.5) + U[:, -1:]) * (V @ slope)
+        if level:
+            (slope,) = pulls[level - 1](weights.T @ slope)
+    return total / p**0.5

@@ -23,6 +23,7 @@ from strongsuit.core.network import (
     init_layers,
     scramble,
     shuffle,
+    sketched_gradients,
     transposed,
 )
 from strongsuit.core.scaling import Scaling, blockwise_sum, fit_scaling
@@ -146,6 +147,11 @@ class MLP:
         """Activations of the last hidden layer, (n, width)."""
         x = params.scaling.inputs(X).T
         return hidden(params.layers, transposed(params.layers), x, self.activation).T
+
+    def sketch(self, key: jax.Array, params: MLPParams, X: jax.Array, width: int) -> jax.Array:
+        """Sketched gradient features (n, width); see `core.network.sketched_gradients`."""
+        x = params.scaling.inputs(X).T
+        return sketched_gradients(key, params.layers, x, self.activation, width).T
 
     def _start(self, key, X, y, w):
         """Random layers, a fresh optimiser and the scaling; the seed of all shuffles; the gathered rows."""

@@ -1,10 +1,9 @@
 """Oracles as laboratories have them: noisy, priced, failing and slow, and the same whatever the order of asking.
 
-An oracle maps inputs u (n, d) to `Answers`. `exact` wraps a simulator; every other oracle wraps an oracle, so that
-they stack. What chance decides for a row is keyed by the row: by its number where numbers are given, else by its
-content (the bytes of its float64 values). So it depends neither on the batch a row comes in nor on what was asked
-before; two rows of equal content share their noise unless they bear different numbers. Two layers of one kind need keys
-of their own.
+An oracle maps inputs u (n, d) to `Answers`. `Exact` wraps a simulator; every other oracle wraps an oracle, so that
+they stack (two of one kind need two keys). What chance decides for a row is keyed by the row: by its number where
+numbers are given, else by its content (the bytes of its float64 values). So it depends neither on the batch a row
+comes in nor on what was asked before; rows of equal content share their noise unless they bear different numbers.
 """
 
 from __future__ import annotations

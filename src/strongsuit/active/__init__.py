@@ -1,0 +1,1 @@
+"""Wing one: which rows should be labelled next?"""

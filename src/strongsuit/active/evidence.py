@@ -1,0 +1,195 @@
+"""What a committee says of every pool row: all that a score or an embedding may look at.
+
+Only the fields that a strategy names are computed. No fit happens here or below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from strongsuit.active.pool import Pool
+from strongsuit.core.arrays import chunks
+from strongsuit.core.keys import Key, key_for
+from strongsuit.core.learner import embed_many, fit_many, member_keys, pick, predict_many, sketch_many
+from strongsuit.errors import InputError
+
+SKETCH = 512  # columns of the gradient features: Holzmueller et al. (2023) found more to change nothing
+REFERENCES = 512  # rows against which influence is measured
+NUMBERS = 2 * 10**7  # member outputs held at once
+FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", "y_true")
+
+
+@dataclass(frozen=True)
+class Committee:
+    """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before."""
+
+    learner: Any
+    keys: tuple[Key, ...]
+    params: Any
+    center: np.ndarray
+    scale: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Fields over all n pool rows, None where nobody asked for them.
+
+    x and x_std (n, d) inputs in [-1, 1] and standardised; y (n, k) known labels on the committee's scale, NaN
+    elsewhere; mean (n, k), var (n,), members (m, n, k) of the committee; last (n, h + 1) hidden units of its first
+    member; grad (n, p) sketched gradients; ridge (d, k) coefficients on x_std; reference (r,) row numbers;
+    y_true (n, k) true labels, which only a benchmark has. available, anchors (n,) bool: rows that may be chosen,
+    and rows that already count (labelled or pending).
+    """
+
+    x: np.ndarray
+    x_std: np.ndarray
+    y: np.ndarray
+    available: np.ndarray
+    anchors: np.ndarray
+    labelled: np.ndarray
+    mean: np.ndarray | None = None
+    var: np.ndarray | None = None
+    members: np.ndarray | None = None
+    last: np.ndarray | None = None
+    grad: np.ndarray | None = None
+    ridge: np.ndarray | None = None
+    reference: np.ndarray | None = None
+    y_true: np.ndarray | None = None
+
+
+def train(key: Key, learner: Any, pool: Pool, members: int, *, rows: np.ndarray | None = None) -> Committee:
+    """A committee fitted to the labelled rows, or to those of `rows` (n,) bool among them.
+
+    One scale serves all outputs: the root of the mean labelled variance, 1 if nothing varies.
+    """
+    used = np.flatnonzero(pool.labelled if rows is None else pool.labelled & rows)
+    if not len(used):
+        raise InputError("no row is labelled: a committee needs some labels to learn from")
+    X, y = pool.X[used], pool.y[used]
+    center = y.mean(0)
+    scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
+    keys = member_keys(key, members)
+    params = fit_many(learner, keys, X, (y - center) / scale, np.ones((members, len(used))))
+    return Committee(learner, tuple(keys), params, center, scale)
+
+
+def answer(committee: Committee, X: np.ndarray) -> np.ndarray:
+    """The committee's mean prediction (n, k) in target units."""
+    mean, _ = _moments(committee, X)
+    return mean * committee.scale + committee.center
+
+
+def gather(
+    key: Key,
+    committee: Committee | None,
+    pool: Pool,
+    needs: Iterable[str],
+    *,
+    anchors: np.ndarray | None = None,
+    box: tuple[np.ndarray, np.ndarray] | None = None,
+    y_true: np.ndarray | None = None,
+) -> Evidence:
+    """The evidence a strategy needs of every pool row.
+
+    `anchors` (n,) bool takes the place of the labelled and pending rows; `box` (lows, highs) the place of the
+    pool's own ranges. Raises InputError for a field that the learner cannot give.
+    """
+    needs = set(needs)
+    found: dict[str, Any] = {}
+    center, scale = (np.zeros(pool.y.shape[1]), 1.0) if committee is None else (committee.center, committee.scale)
+    x_std = _standardised(pool.X)
+    if needs & {"mean", "var"}:
+        found["mean"], found["var"] = _moments(_needed(committee, "a committee"), pool.X)
+    if "members" in needs:
+        found["members"] = predict_many(committee.learner, committee.params, pool.X).mean
+    if "last" in needs:
+        hidden = embed_many(committee.learner, _first(committee), pool.X)[0]
+        found["last"] = np.hstack([hidden, np.ones((len(pool), 1))])
+    if "grad" in needs:
+        found["grad"] = gradients(key_for(key, "sketch"), committee, pool.X)
+    y = (pool.y - center) / scale
+    if "ridge" in needs:
+        found["ridge"] = _ridge(x_std[pool.labelled], y[pool.labelled])
+    if "reference" in needs:
+        found["reference"] = _reference(key_for(key, "reference"), pool)
+    if "y_true" in needs:
+        found["y_true"] = (_needed(y_true, "true labels") - center) / scale
+    counted = pool.labelled | pool.pending if anchors is None else anchors
+    x = _in_box(pool.X, box)
+    available = pool.available & ~pool.reserved
+    return Evidence(x, x_std, y, available, counted, pool.labelled, **found)
+
+
+def gradients(key: Key, committee: Committee, X: np.ndarray, *, width: int = SKETCH) -> np.ndarray:
+    """Sketched gradient features (n, width) of the whole committee."""
+    if not hasattr(committee.learner, "sketch"):
+        raise InputError(
+            f"{type(committee.learner).__name__} has no gradients: choose a strategy that needs none, "
+            "such as lcmd_x, qbc_div or gsx"
+        )
+    keys = [key_for(key, i) for i in range(len(committee.keys))]
+    return np.asarray(sketch_many(committee.learner, keys, committee.params, X, width), float)
+
+
+def _needed(value: Any, what: str) -> Any:
+    if value is None:
+        raise InputError(f"this strategy needs {what}, and there is none")
+    return value
+
+
+def _moments(committee: Committee, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (n, k) and variance (n,) over members, averaged over outputs; member outputs in pieces."""
+    outputs, members = len(committee.center), len(committee.keys)
+    size = max(1024, NUMBERS // max(1, outputs * members))
+    means, variances = [], []
+    for rows in chunks(len(X), size):
+        said = np.asarray(predict_many(committee.learner, committee.params, X[rows]).mean, float)
+        means.append(said.mean(0))
+        variances.append(said.var(0).mean(1))
+    return np.concatenate(means), np.concatenate(variances)
+
+
+def _first(committee: Committee) -> Any:
+    if isinstance(committee.params, list):
+        return committee.params[:1]
+    import jax
+
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:1], committee.params)
+
+
+def _standardised(X: np.ndarray) -> np.ndarray:
+    spread = X.std(0)
+    return (X - X.mean(0)) / np.where(spread > 1e-12 * np.maximum(1.0, np.abs(X).max(0)), spread, np.inf)
+
+
+def _in_box(X: np.ndarray, box: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:
+    """Inputs in [-1, 1]: by the box, or by the pool's least and greatest values; constant columns become 0."""
+    low, high = (X.min(0), X.max(0)) if box is None else box
+    width = np.where(high > low, (high - low) / 2, np.inf)
+    return (X - (low + high) / 2) / width
+
+
+def _reference(key: Key, pool: Pool) -> np.ndarray:
+    open_rows = np.flatnonzero(pool.available)
+    return np.sort(key.numpy().choice(open_rows, min(REFERENCES, len(open_rows)), replace=False))
+
+
+def _ridge(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Ridge coefficients (d, k), the penalty by leave-one-out error."""
+    left, s, right = np.linalg.svd(X - X.mean(0), full_matrices=False)
+    b = y - y.mean(0)
+    rotated, best, least = left.T @ b, None, np.inf
+    for penalty in np.logspace(-4, 4, 17) * len(X):
+        shrink = s**2 / (s**2 + penalty)
+        leverage = np.minimum((left**2 @ shrink) + 1.0 / len(X), 1.0 - 1e-9)
+        error = (((b - left @ (shrink[:, None] * rotated)) / (1.0 - leverage)[:, None]) ** 2).mean()
+        if error < least:
+            least, best = error, right.T @ ((s / (s**2 + penalty))[:, None] * rotated)
+    return best
+
+
+__all__ = ["Committee", "Evidence", "answer", "gather", "gradients", "pick", "train"]

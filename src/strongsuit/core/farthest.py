@@ -16,14 +16,13 @@ import numpy as np
 from strongsuit.core.keys import Key
 from strongsuit.core.ties import tie_seed
 
-_SCAN = 2**18  # up to so many numbers the plain scan in float64 is as quick as the window
+_SCAN = 2**15  # up to so many numbers the plain scan in float64 is as quick as the window
 _SHARE = 64  # the window aims at one row in so many,
 _LEAST = 256  # but at no fewer than these
 _SAMPLE = 2048  # rows on which the next threshold is estimated
 _PAIRS = 4096  # up to so many centres their mutual distances are kept to skip work: 64 MB
 _FLOOR = float(np.finfo(np.float32).tiny)  # below this float32 knows no distance
 _UNIT = 2.0**-24  # rounding unit of float32
-_SAFE = (1e-12, 1e15)  # float32 rows whose norms lie between have squares that neither overflow nor vanish
 
 
 def farthest_first(
@@ -193,6 +192,8 @@ class _Lazy:
             if self.tau <= _FLOOR:
                 return None
             self.lower()
+        if not np.isfinite(self.top):  # squares of such rows overflow in float32
+            return None
         near = np.empty(self.window.size, np.int64)
         level = np.float32(self.top - self.slack(self.top))
         ties = near[: windows.near(self.window.rows, self.window.d2, self.window.w2, self.window.size, level, near)]
@@ -212,7 +213,7 @@ class _Lazy:
         # Rows that tie with the estimate enter too, or the next pick would lower tau again.
         level = min(level - 2.0 * self.slack(level), self.tau * (1.0 - 1e-6)) if level > 0.0 else 0.0
         self.tau = max(float(np.float32(level)), _FLOOR)
-        entering = windows.catch_up(*known, np.float32(self.tau))
+        entering = windows.catch_up(*known, np.float32(self.tau), 0, n)
         wider = _Window.room(self.window.size + entering, p)
         wider.size, self.top = windows.widen(
             *self.window.arrays(), self.window.size, *wider.arrays(), self.small, self.w2, self.bound, self.owner,
@@ -229,9 +230,10 @@ def _in_float32(X: np.ndarray, usable: np.ndarray, anchors: np.ndarray) -> tuple
     """
     from strongsuit.core import windows
 
-    center, reach = windows.middle(X, usable, anchors)
-    if X.dtype == np.float32 and _SAFE[0] < reach + np.linalg.norm(center) < _SAFE[1]:
+    if X.dtype == np.float32:
         return X, 0.0
+    center = windows.middle(X, usable)
+    reach = windows.offset(X, np.append(np.flatnonzero(usable), anchors), center)
     scale = 2.0 ** -np.ceil(np.log2(reach)) if reach > 0.0 else 1.0
     # Two rows, each off by half a unit of its norm, which is at most 1 now.
     return windows.shrink(X, center, scale), 2.0 * _UNIT * 1.01

@@ -16,8 +16,8 @@ _QUARTER, _QUARTER32 = 0.25 * (1.0 - 1e-9), np.float32(0.25 * (1.0 - 1e-5))
 
 
 @numba.njit(cache=True)
-def middle(X, usable, anchors):
-    """The mean (p,) of the usable rows and the largest distance of a usable row or anchor from it, in float64."""
+def middle(X, usable):
+    """The mean (p,) of the usable rows in float64."""
     n, p = X.shape
     center, part, count = np.zeros(p), np.zeros(p), 0
     for i in range(n):
@@ -28,14 +28,7 @@ def middle(X, usable, anchors):
         if i % 1024 == 1023 or i == n - 1:  # sums of sums keep digits
             center += part
             part[:] = 0.0
-    center /= max(count, 1)
-    most = 0.0
-    for i in range(n):
-        if usable[i]:
-            most = max(most, _off(X, i, center))
-    for c in range(anchors.shape[0]):
-        most = max(most, _off(X, anchors[c], center))
-    return center, np.sqrt(most)
+    return center / max(count, 1)
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
@@ -45,6 +38,15 @@ def _off(X, i, center):
         step = X[i, j] - center[j]
         total += step * step
     return total
+
+
+@numba.njit(cache=True)
+def offset(X, rows, center):
+    """The largest distance of the rows, by number, from the center."""
+    most = 0.0
+    for k in range(rows.shape[0]):
+        most = max(most, _off(X, rows[k], center))
+    return np.sqrt(most)
 
 
 @numba.njit(cache=True)
@@ -60,14 +62,18 @@ def shrink(X, center, scale):
 @numba.njit(cache=True)
 def nearest_mean(X, usable, seed):
     """The usable row nearest to the mean of the usable rows, ties by rank."""
-    center, _ = middle(X, usable, np.empty(0, np.int64))
-    mean = center.reshape(1, -1)
-    best, least = -1, np.inf
+    mean = middle(X, usable)
+    off, least = np.empty(X.shape[0]), np.inf
     for i in range(X.shape[0]):
-        if usable[i]:
-            d = exact(X, i, mean, 0)
-            if best < 0 or d < least or (d == least and rank_of(seed, i) < rank_of(seed, best)):
-                best, least = i, d
+        off[i] = _off(X, i, mean) if usable[i] else np.inf
+        least = min(least, off[i])
+    table, best = mean.reshape(1, -1), -1
+    least *= 1.0 + 1e-9  # the quick distances only say which rows to look at
+    for i in range(X.shape[0]):
+        if usable[i] and off[i] <= least:
+            off[i] = exact(X, i, table, 0)
+            if best < 0 or off[i] < off[best] or (off[i] == off[best] and rank_of(seed, i) < rank_of(seed, best)):
+                best = i
     return best
 
 
@@ -132,24 +138,31 @@ def reach(C, count, apart):
 
 
 @numba.njit(cache=True)
-def _catch(X, w2, C, apart, bound, seen, owner, i, count, limit):
-    """Brings row i up to date on the centres it missed, or until its key falls below the limit; its key."""
-    d, o, heavy = bound[i], owner[i], w2[i]
-    known = apart.shape[0] > 0
-    c = seen[i]
-    while c < count:
-        if not (known and o >= 0 and apart[o, c] >= d):
-            q = square(X, i, C, c)
-            if q < d:
-                d, o = q, c
-                if heavy * d < limit:
-                    c += 1
-                    break
-        c += 1
-    bound[i] = d
-    owner[i] = o
-    seen[i] = c
-    return heavy * d
+def catch_up(X, w2, C, apart, bound, seen, owner, state, count, tau, start, stop):
+    """Brings outside rows from start to stop up to date while their key is at least tau; marks (state 2) and counts
+    those that stay above.
+
+    A row takes in the centres it missed and stops as soon as its key falls below. One body of code on purpose: handing
+    arrays to a function for every row costs more than the distances do.
+    """
+    entering, known = 0, apart.shape[0] > 0
+    for i in range(start, stop):
+        if state[i] != 0 or bound[i] < 0.0 or not w2[i] * bound[i] >= tau:
+            continue
+        d, o, heavy, c = bound[i], owner[i], w2[i], seen[i]
+        above = True
+        while above and c < count:
+            if not (known and o >= 0 and apart[o, c] >= d):
+                q = square(X, i, C, c)
+                if q < d:
+                    d, o = q, c
+                    above = heavy * d >= tau
+            c += 1
+        bound[i], owner[i], seen[i] = d, o, c
+        if above:
+            state[i] = 2
+            entering += 1
+    return entering
 
 
 @numba.njit(cache=True)
@@ -167,23 +180,12 @@ def level(X, w2, C, apart, bound, seen, owner, state, count, sample, kept):
     for k in np.argsort(-stale):
         if stale[k] <= least:
             break
-        value = _catch(X, w2, C, apart, bound, seen, owner, sample[k], count, least)
-        if value > least:
-            top[np.argmin(top)] = value
+        i = sample[k]
+        if catch_up(X, w2, C, apart, bound, seen, owner, state, count, least, i, i + 1) > 0:
+            state[i] = 0
+            top[np.argmin(top)] = w2[i] * bound[i]
             least = top.min()
     return least
-
-
-@numba.njit(cache=True)
-def catch_up(X, w2, C, apart, bound, seen, owner, state, count, tau):
-    """Marks (state 2) the outside rows whose key is at least tau, and counts them."""
-    entering = 0
-    for i in range(X.shape[0]):
-        if state[i] == 0 and bound[i] >= 0.0 and w2[i] * bound[i] >= tau:
-            if _catch(X, w2, C, apart, bound, seen, owner, i, count, tau) >= tau:
-                state[i] = 2
-                entering += 1
-    return entering
 
 
 @numba.njit(cache=True)

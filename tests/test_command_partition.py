@@ -122,10 +122,11 @@ def test_weights_count(tmp_path, capsys):
 def test_interrupting_leaves_no_half_written_model(tmp_path):
     table, out = tmp_path / "waves.csv", tmp_path / "model"
     generate("wave_climb", rows=4000, seed=1).to_frame().to_csv(table, index=False)  # far longer than the pause
-    command = [sys.executable, "-c", "import sys; from strongsuit.cli import main; sys.exit(main())"]
+    start = "import sys; from strongsuit.cli import main; print('ready', file=sys.stderr, flush=True); sys.exit(main())"
     arguments = ["partition", str(table), "--target", "y", "--exclude", "regime", "--out", str(out)]
-    run = subprocess.Popen([*command, *arguments], env=os.environ, stderr=subprocess.PIPE)
-    time.sleep(5.0)
+    run = subprocess.Popen([sys.executable, "-c", start, *arguments], env=os.environ, stderr=subprocess.PIPE)
+    assert run.stderr.readline() == b"ready\n"
+    time.sleep(4.0)
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=60)
     assert run.returncode == 130, said

@@ -14,8 +14,8 @@ from strongsuit.partition.units import folds, mean_and_error, split
 from strongsuit.partition.values import Competitor, Model, Rows
 
 TRIAL_ROWS = 1_500  # rows on which all families are compared; the chosen one is fitted to all
-SECOND_TRIAL_ROWS = 6_000  # many rows change the order: the best few meet again on so many
-SECOND_TRIAL = 2
+SECOND_TRIAL_ROWS = 6_000  # many rows change the order: those not far behind meet again on so many
+FAR_BEHIND = 1.5  # times the least loss of the first trial
 CROSS_VALIDATED_UP_TO = 500  # above it a single held-out third is precise enough
 TRIAL_FOLDS = 5
 WIDER = 0.1  # predictions may leave the regime's target range by this share of it
@@ -30,18 +30,19 @@ def choose_family(key: Key, families: tuple[Competitor, ...], rows: Rows, omega:
     """The family of least cross-validated loss on the rows (on a sample of them if they are many)."""
     if len(families) == 1:
         return families[0]
-    ranked = _ranked(key_for(key, "trial"), families, rows, TRIAL_ROWS, omega)
+    scores = _scores(key_for(key, "trial"), families, rows, TRIAL_ROWS, omega)
     if len(rows) < 2 * TRIAL_ROWS:
-        return ranked[0]
-    return _ranked(key_for(key, "second"), tuple(ranked[:SECOND_TRIAL]), rows, SECOND_TRIAL_ROWS, omega)[0]
+        return families[int(np.argmin(scores))]
+    close = tuple(f for f, score in zip(families, scores, strict=True) if score <= FAR_BEHIND * min(scores))
+    again = _scores(key_for(key, "second"), close or families, rows, SECOND_TRIAL_ROWS, omega)
+    return (close or families)[int(np.argmin(again))]
 
 
-def _ranked(key: Key, families: tuple[Competitor, ...], rows: Rows, limit: int, omega: np.ndarray) -> list[Competitor]:
-    """The families, best first, by their loss on rows left out of a sample of at most `limit`."""
+def _scores(key: Key, families: tuple[Competitor, ...], rows: Rows, limit: int, omega: np.ndarray) -> list[float]:
+    """The families' losses on rows left out of a sample of at most `limit`."""
     sample = _sample(key_for(key, "sample"), rows, limit)
     tests = _tests(key, sample)
-    scores = [_score(key, family, sample, tests, omega) for family in families]
-    return [families[i] for i in np.argsort(scores, kind="stable")]
+    return [_score(key, family, sample, tests, omega) for family in families]
 
 
 def _tests(key: Key, rows: Rows) -> list[np.ndarray]:

@@ -122,7 +122,8 @@ def run_pipeline(key: Key, rows: Rows, problem: Problem) -> tuple[Pipeline, Sear
     build, judge = _build_and_judge(key, sample, problem.config)
     search = run_search(key, build, judge, problem)
     began = time.process_time()
-    family = choose_family(key_for(key, "fallback"), problem.families, build, problem.omega)
+    unjudged = build if rows is sample else rows.take(~np.isin(rows.units, judge.units))
+    family = choose_family(key_for(key, "fallback"), problem.families, unjudged, problem.omega)
     fallback = fit_model(key_for(key, "refit", "fallback"), family, rows)
     search = replace(search, single_seconds=time.process_time() - began)
     if search.chosen.count == 1:

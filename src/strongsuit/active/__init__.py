@@ -1,1 +1,1 @@
-"""Wing one: which rows should be labelled next?"""
+"""Which rows should be labelled next: evidence, scores, embeddings, selectors and the loop that drives them."""

@@ -43,3 +43,11 @@ def largest(key: Key, values: np.ndarray, rows: np.ndarray, count: int) -> np.nd
         kept = values >= np.partition(values, len(rows) - count)[len(rows) - count]
         rows, values = rows[kept], values[kept]
     return rows[np.lexsort((ranks(tie_seed(key), rows), -values))[:count]]
+
+
+def first_of_largest(seed: np.uint64, values: np.ndarray, rows: np.ndarray | None = None) -> int:
+    """The position of the largest of values (n,), of equal ones the first in the seed's order of their rows (n,)."""
+    equal = np.flatnonzero(values == values.max())
+    if len(equal) == 1:
+        return int(equal[0])
+    return int(equal[np.argmin(ranks(seed, equal if rows is None else rows[equal]))])

@@ -1,0 +1,18 @@
+"""Selectors: `select(key, candidates, b) -> Selection`, a rule a file, options keyword-only.
+
+| rule | module | chooses |
+| --- | --- | --- |
+| `uniform` | `uniform` | rows at random |
+| `top_k`, `power` | `top_k` | the largest scores, or rows drawn in proportion to a power of them |
+| `k_center` | `k_center` | the row farthest from labelled and chosen rows, again and again |
+| `k_center_product` | `k_center_product` | the same with a product of two distances |
+| `blend` | `blend` | a weighted mean of score, distance and sparsity |
+| `lcmd`, `kmeans_pp` | `clusters` | in the heaviest cluster the farthest row; or rows drawn by squared distance |
+| `max_det` | `max_det` | the row of largest conditional variance |
+| `bait` | `bait` | the row that lowers the pool's summed variance most |
+| `frank_wolfe` | `frank_wolfe` | rows whose weighted embeddings sum to the pool's |
+
+All keep four promises: distinct available rows, min(b, usable rows) of them; a row whose score or embedding is not
+finite is never chosen (`degraded` says "nan_rows"), and if there is no other, `NoFiniteScores` is raised; ties are
+broken by the key, never by the order of rows; what a rule could not decide is said in `degraded`, never papered over.
+"""

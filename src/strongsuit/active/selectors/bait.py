@@ -1,0 +1,90 @@
+"""Rows that lower the summed variance of the pool most: forward greedy, or forward and backward (BAIT)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strongsuit.active.selectors.candidates import Candidates, Selection, finish, usable
+from strongsuit.core.keys import Key
+from strongsuit.core.ties import first_of_largest, tie_seed
+from strongsuit.errors import InputError
+
+
+def bait(key: Key, candidates: Candidates, b: int, *, overselect: int = 1) -> Selection:
+    """Each pick x lowers sum over z in R of k_S(z, z) most; gain is that drop, sum k_S(z, x)^2 / (k_S(x, x) + noise).
+
+    k_S is the kernel X X^T given the picks S, observed with variance `candidates.noise`; X is a posterior embedding; R
+    is `candidates.reference`, or every finite row. With `overselect` = 2 (BAIT-FB) 2b rows are picked, then those whose
+    removal raises the sum least are dropped one by one. Ash et al. 2021; Holzmüller et al. 2023.
+    """
+    if overselect not in (1, 2):
+        raise InputError(f"overselect must be 1 (forward) or 2 (forward and backward), got {overselect}")
+    pool = usable(candidates, embedding=True)
+    X = pool.X.astype(np.float64, copy=False)
+    known = np.isfinite(pool.norms)
+    if candidates.reference is not None:
+        chosen = np.asarray(candidates.reference, dtype=np.int64)
+        R = X[chosen[known[chosen]]]
+    else:
+        R = X if known.all() else X[known]
+    gram, count = R.T @ R, pool.wanted(b)
+    more = min(overselect * count, int(pool.rows.sum()))
+    picks, gains = _forward(key, X, pool.rows, gram, candidates.noise, more)
+    if len(picks) > count:
+        kept = _backward(key, X[picks], gram, candidates.noise, count, picks)
+        picks, gains = [picks[k] for k in kept], [gains[k] for k in kept]
+    return finish(key, pool, picks, gains, b)
+
+
+def _forward(
+    key: Key, X: np.ndarray, usable_rows: np.ndarray, gram: np.ndarray, noise: float, count: int
+) -> tuple[list[int], list[float]]:
+    """Picks and their drops of the summed variance.
+
+    Kept for every row z of C: k_S(z, z) = z' S z and drop(z) = z' S G S z, with G = R'R and S = I - U'U, whose rows u
+    are the picks' scaled conditional features. One pick costs two products of C with a vector.
+    """
+    rows = np.flatnonzero(usable_rows)
+    C = X if len(rows) == len(X) else X[rows]
+    seed, U = tie_seed(key), np.zeros((count, X.shape[1]))
+    variance, drop = np.einsum("ij,ij->i", C, C), np.einsum("ij,ij->i", C @ gram, C)
+    free = np.ones(len(rows), dtype=bool)
+    picks: list[int] = []
+    gains: list[float] = []
+    for number in range(count):
+        value = np.where(free, np.maximum(drop, 0.0) / (np.maximum(variance, 0.0) + noise), -1.0)
+        at = first_of_largest(seed, value, rows)
+        if value[at] <= 0.0:
+            break
+        picks.append(int(rows[at]))
+        gains.append(float(value[at]))
+        free[at] = False
+        done = U[:number]
+        u = (C[at] - (done @ C[at]) @ done) / np.sqrt(noise + max(variance[at], 0.0))
+        g = gram @ u
+        along = float(u @ g)
+        g -= (done @ g) @ done
+        U[number] = u
+        on_u, on_g = (C @ np.stack([u, g], axis=1)).T
+        variance -= on_u**2
+        drop += (along * on_u - 2.0 * on_g) * on_u
+    return picks, gains
+
+
+def _backward(key: Key, S: np.ndarray, gram: np.ndarray, noise: float, count: int, rows: list[int]) -> list[int]:
+    """Positions of the `count` rows of S that remain when the least useful is dropped again and again.
+
+    With P = (S S' + noise I)^-1 and M = P S G S' P, dropping i raises the summed variance by M_ii / P_ii: the same as
+    sum k_S(z, x)^2 / (noise - k_S(x, x)) without the difference of nearly equal numbers. Both are downdated.
+    """
+    seed, alive = tie_seed(key), np.ones(len(S), dtype=bool)
+    P = np.linalg.inv(S @ S.T + noise * np.eye(len(S)))
+    M = P @ (S @ gram @ S.T) @ P
+    for _ in range(len(S) - count):
+        cost = np.where(alive, np.diag(M) / np.where(alive, np.diag(P), 1.0), np.inf)
+        i = first_of_largest(seed, -cost, np.array(rows))
+        alive[i] = False
+        p, m, pivot = P[:, i].copy(), M[:, i].copy(), P[i, i]
+        M += np.outer(p, p) * (m[i] / pivot**2) - (np.outer(p, m) + np.outer(m, p)) / pivot
+        P -= np.outer(p, p) / pivot
+    return [int(k) for k in np.flatnonzero(alive)]

@@ -1,0 +1,121 @@
+"""What a selector is given and what it returns, and the rules all selectors share.
+
+Shapes: n rows of the pool, p width of the embedding, b rows asked for. Row numbers always mean rows of the pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from strongsuit.core.keys import Key, key_for
+from strongsuit.core.ties import keyed_order
+from strongsuit.errors import InputError, NoFiniteScores
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """A pool as a selector sees it.
+
+    available (n,) bool: rows that may be chosen. anchors (n,) bool: labelled or pending rows that already count; an
+    anchor is never chosen. score (n,): larger is better. embedding (n, p): float32 or float64. blocks: widths of the
+    embedding's parts, for `k_center_product`. density (n,): weights of `k_center` where it is asked to use them, larger
+    where chosen rows shall lie closer. noise: the variance sigma^2 of posterior rules (`max_det`, `bait`), 1e-6 for
+    noiseless labels. reference (r,) row numbers: the rows whose variance `bait` lowers, all by default.
+    """
+
+    available: np.ndarray
+    anchors: np.ndarray
+    score: np.ndarray | None = None
+    embedding: np.ndarray | None = None
+    blocks: tuple[int, ...] = ()
+    density: np.ndarray | None = None
+    noise: float = 1e-6
+    reference: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chosen rows, first choice first.
+
+    index (b,) row numbers; gain (b,) the rule's criterion at each pick; degraded: flags joined by commas, or "".
+    """
+
+    index: np.ndarray
+    gain: np.ndarray
+    degraded: str = ""
+
+
+@dataclass(frozen=True)
+class Usable:
+    """The finite part of a pool: rows (n,) bool that may be chosen, flags of what was left out, and the arrays."""
+
+    rows: np.ndarray
+    anchors: np.ndarray  # row numbers
+    flags: tuple[str, ...]
+    score: np.ndarray | None
+    X: np.ndarray | None  # (n, p) C-contiguous, float32 or float64
+    norms: np.ndarray | None  # (n,) squared norms of X, float64
+
+    def wanted(self, b: int) -> int:
+        """How many rows will be chosen: b, or all there are."""
+        if b < 1:
+            raise InputError(f"b must be at least 1, got {b}")
+        return min(int(b), int(self.rows.sum()))
+
+
+def usable(candidates: Candidates, *, score: bool = False, embedding: bool = False) -> Usable:
+    """The rows whose score and embedding, where asked for, are finite.
+
+    Raises NoFiniteScores if rows are available and none is finite, InputError if an array is missing.
+    """
+    rows = np.asarray(candidates.available, dtype=bool) & ~np.asarray(candidates.anchors, dtype=bool)
+    anchors = np.asarray(candidates.anchors, dtype=bool)
+    open_rows, values, X, norms = rows.copy(), None, None, None
+    if score:
+        values = _present(candidates.score, "score").astype(np.float64)
+        rows &= np.isfinite(values)
+    if embedding:
+        X, norms = _matrix(candidates.embedding)
+        rows, anchors = rows & np.isfinite(norms), anchors & np.isfinite(norms)
+    if open_rows.any() and not rows.any():
+        what = " and ".join(name for name, asked in (("score", score), ("embedding", embedding)) if asked)
+        raise NoFiniteScores(f"the {what} of all {open_rows.sum()} available rows is NaN or infinite: no row is chosen")
+    flags = ("nan_rows",) if rows.sum() < open_rows.sum() else ()
+    if score and rows.sum() > 1 and np.ptp(values[rows]) == 0.0:
+        flags += ("constant_score",)
+    return Usable(rows, np.flatnonzero(anchors), flags, values, X, norms)
+
+
+def _present(array: np.ndarray | None, name: str) -> np.ndarray:
+    if array is None:
+        raise InputError(f"this selector needs candidates.{name}, which is None")
+    return np.asarray(array)
+
+
+def _matrix(embedding: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """The embedding ready for compiled code, and the squared norms of its rows."""
+    from strongsuit.core.distances import square_norms
+
+    X = _present(embedding, "embedding")
+    if X.ndim != 2 or X.shape[1] == 0:
+        raise InputError(f"candidates.embedding must be (n, p) with p of at least 1, got shape {X.shape}")
+    X = np.ascontiguousarray(X, dtype=np.float32 if X.dtype in (np.float16, np.float32) else np.float64)
+    norms = np.empty(len(X))
+    square_norms(X, norms)
+    return X, norms
+
+
+def finish(key: Key, pool: Usable, picks: Iterable[int], gains: Iterable[float], b: int, *flags: str) -> Selection:
+    """The selection; where the rule ran out of distinct rows the rest follows in keyed order, flagged "no_spread"."""
+    index, gain = np.array([*picks], dtype=np.int64), np.array([*gains], dtype=np.float64)
+    short = pool.wanted(b) - len(index)
+    if short > 0:
+        left = pool.rows.copy()
+        left[index] = False
+        index = np.append(index, keyed_order(key_for(key, "fill"), np.flatnonzero(left))[:short])
+        gain = np.append(gain, np.zeros(short))
+        flags += ("no_spread",)
+    return Selection(index, gain, ",".join((*pool.flags, *flags)))

@@ -9,6 +9,9 @@ from strongsuit.core.keys import Key
 from strongsuit.core.ties import first_of_largest, tie_seed
 from strongsuit.errors import InputError
 
+_DOWNDATES = 32  # after so many, or when the largest number has shrunk so far, downdated inverses are formed anew
+_SHRINKAGE = 0.1
+
 
 def bait(key: Key, candidates: Candidates, b: int, *, overselect: int = 1) -> Selection:
     """Each pick x lowers sum over z in R of k_S(z, z) most; gain is that drop, sum k_S(z, x)^2 / (k_S(x, x) + noise).
@@ -75,16 +78,32 @@ def _backward(key: Key, S: np.ndarray, gram: np.ndarray, noise: float, count: in
     """Positions of the `count` rows of S that remain when the least useful is dropped again and again.
 
     With P = (S S' + noise I)^-1 and M = P S G S' P, dropping i raises the summed variance by M_ii / P_ii: the same as
-    sum k_S(z, x)^2 / (noise - k_S(x, x)) without the difference of nearly equal numbers. Both are downdated.
+    sum k_S(z, x)^2 / (noise - k_S(x, x)) without the difference of nearly equal numbers. Both are downdated, and formed
+    anew before the digits are gone.
     """
-    seed, alive = tie_seed(key), np.ones(len(S), dtype=bool)
-    P = np.linalg.inv(S @ S.T + noise * np.eye(len(S)))
-    M = P @ (S @ gram @ S.T) @ P
-    for _ in range(len(S) - count):
-        cost = np.where(alive, np.diag(M) / np.where(alive, np.diag(P), 1.0), np.inf)
-        i = first_of_largest(seed, -cost, np.array(rows))
-        alive[i] = False
-        p, m, pivot = P[:, i].copy(), M[:, i].copy(), P[i, i]
-        M += np.outer(p, p) * (m[i] / pivot**2) - (np.outer(p, m) + np.outer(m, p)) / pivot
-        P -= np.outer(p, p) / pivot
-    return [int(k) for k in np.flatnonzero(alive)]
+    seed, left, numbers = tie_seed(key), np.arange(len(S)), np.array(rows)
+    P, M = _inverses(S, gram, noise)
+    scale, age = P.diagonal().max(), 0
+    while len(left) > count:
+        if age == _DOWNDATES or P.diagonal().max() < _SHRINKAGE * scale:
+            P, M = _inverses(S[left], gram, noise)
+            scale, age = P.diagonal().max(), 0
+        i = first_of_largest(seed, -M.diagonal() / P.diagonal(), numbers[left])
+        p, m, pivot = P[:, i], M[:, i], P[i, i]
+        M = M + np.outer(p, p) * (m[i] / pivot**2) - (np.outer(p, m) + np.outer(m, p)) / pivot
+        P = P - np.outer(p, p) / pivot
+        left, P, M = np.delete(left, i), np.delete(np.delete(P, i, 0), i, 1), np.delete(np.delete(M, i, 0), i, 1)
+        age += 1
+    return [int(k) for k in left]
+
+
+def _inverses(S: np.ndarray, gram: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """P and M of `_backward`, from the smaller of the two equal systems."""
+    rows, p = S.shape
+    if rows > p:
+        PS = S @ np.linalg.inv(S.T @ S + noise * np.eye(p))
+        P = (np.eye(rows) - PS @ S.T) / noise
+    else:
+        P = np.linalg.inv(S @ S.T + noise * np.eye(rows))
+        PS = P @ S
+    return P, PS @ gram @ PS.T

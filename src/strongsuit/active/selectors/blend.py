@@ -28,7 +28,7 @@ def blend(
 
     pool = usable(candidates, score=True, embedding=True)
     centres = Centres(pool.X, pool.rows, pool.anchors, pool.wanted(b))
-    sparsity = _Sparse(pool.X, pool.rows) if w_den > 0.0 else None
+    sparsity = _Sparse(pool.X, pool.rows) if w_den > 0.0 and pool.rows.any() else None
     fixed = (1.0 - w_div - w_den) * _scaled(pool.score, pool.rows)
     seed, none = tie_seed(key), np.zeros(0)
     picks: list[int] = []

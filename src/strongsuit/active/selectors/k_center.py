@@ -12,9 +12,7 @@ from strongsuit.core.ties import largest
 from strongsuit.errors import InputError
 
 
-def k_center(
-    key: Key, candidates: Candidates, b: int, *, weighted: bool = False, sift: int | None = None
-) -> Selection:
+def k_center(key: Key, candidates: Candidates, b: int, *, weighted: bool = False, sift: int | None = None) -> Selection:
     """Each pick maximises the distance to the nearest anchor or earlier pick; gain is that distance.
 
     Without anchors the first pick is the row nearest to the mean, its gain infinity. `weighted` multiplies distances by

@@ -46,10 +46,9 @@ class _Cholesky:
     def _open(self) -> None:
         """Bring all rows up to date and keep those of largest variance in the window, above `tau`."""
         U = self.U[self.done : self.count]
-        for part in chunks(len(self.rows), _CHUNK if len(U) else len(self.rows)):
-            if len(U):
-                known = np.asarray(self.X[self.rows[part]], dtype=np.float64) @ U.T
-                self.variance[part] -= np.einsum("ij,ij->i", known, known)
+        for part in chunks(len(self.rows) if len(U) else 0, _CHUNK):
+            known = np.asarray(self.X[self.rows[part]], dtype=np.float64) @ U.T
+            self.variance[part] -= np.einsum("ij,ij->i", known, known)
         self.variance[np.isin(self.rows, self.taken)] = -1.0
         self.done, n = self.count, len(self.rows)
         size = max(n // _SHARE, _LEAST)

@@ -1,0 +1,135 @@
+"""The table of strategies: a score, an embedding and a selector each; documentation, commands and tests read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from strongsuit.active import embeddings, scores
+from strongsuit.active.evidence import Evidence
+from strongsuit.active.selectors.bait import bait
+from strongsuit.active.selectors.blend import blend
+from strongsuit.active.selectors.candidates import Candidates, Selection
+from strongsuit.active.selectors.clusters import kmeans_pp, lcmd
+from strongsuit.active.selectors.frank_wolfe import frank_wolfe
+from strongsuit.active.selectors.k_center import density_weights, k_center
+from strongsuit.active.selectors.k_center_product import k_center_product
+from strongsuit.active.selectors.max_det import max_det
+from strongsuit.active.selectors.top_k import power, top_k
+from strongsuit.active.selectors.uniform import uniform
+from strongsuit.core.keys import Key, key_for
+from strongsuit.core.nearest import kth_distance
+from strongsuit.errors import InputError
+
+NEIGHBOURS = 10  # a row's spacing is its distance to so many-th nearest row
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A row of the table. `needs` are the fields of Evidence it looks at; `density` weighs rows by how densely the
+    pool lies around them; `posterior` conditions the selector on labels of some noise; an `evaluation_only` one
+    sees true labels and runs in benchmarks alone."""
+
+    name: str
+    words: str
+    source: str
+    select: Callable[[Key, Candidates, int], Selection]
+    score: Callable[[Evidence], np.ndarray] | None = None
+    embed: Callable[[Key, Evidence], np.ndarray] | None = None
+    needs: frozenset[str] = frozenset()
+    density: bool = False
+    evaluation_only: bool = False
+
+    @property
+    def learns(self) -> bool:
+        """Whether it asks a fitted committee anything."""
+        return bool(self.needs & {"mean", "var", "members", "last", "grad"})
+
+
+def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selection:
+    """The b rows that the strategy chooses from the evidence, first choice first."""
+    if strategy.evaluation_only and evidence.y_true is None:
+        raise InputError(f"strategy {strategy.name!r} looks at true labels: it runs in benchmarks only")
+    embedding = None if strategy.embed is None else strategy.embed(key_for(key, "embed"), evidence)
+    candidates = Candidates(
+        evidence.available,
+        evidence.anchors,
+        None if strategy.score is None else strategy.score(evidence),
+        embedding,
+        (evidence.x.shape[1], evidence.y.shape[1]) if strategy.embed is embeddings.inputs_outputs else (),
+        density_weights(_spacing(evidence)) if strategy.density else None,
+    )
+    return strategy.select(key_for(key, "select"), candidates, b)
+
+
+def _spacing(evidence: Evidence) -> np.ndarray:
+    """Distance (n,) of every row to its NEIGHBOURS-th nearest other row."""
+    return kth_distance(evidence.x, evidence.x, min(NEIGHBOURS + 1, len(evidence.x)))
+
+
+def _row(name: str, words: str, source: str, select, needs: str = "", **changes) -> Strategy:
+    return Strategy(name, words, source, select, needs=frozenset(needs.split()), **changes)
+
+
+_DENSE = partial(blend, w_div=1 / 3, w_den=1 / 3, den_sign=-1)
+_SPARSE = partial(blend, w_div=1 / 3, w_den=1 / 3, den_sign=1)
+_VARIANCE, _GRAD, _POSTERIOR = scores.committee_variance, embeddings.grad, embeddings.grad_posterior
+
+_TABLE = (
+    _row("random", "rows drawn uniformly", "", uniform),
+    _row("gsx", "the row farthest from all others in the inputs", "Wu 2019; Sener and Savarese 2018", k_center,
+         embed=embeddings.inputs),
+    _row("gsx_weighted", "the same, inputs weighted by what they matter", "arXiv 2604.02019", k_center, "ridge",
+         embed=embeddings.inputs_weighted),
+    _row("gsy", "the row whose prediction is farthest from all labels", "Wu 2019", k_center, "mean",
+         embed=embeddings.outputs),
+    _row("gsxy", "the same by the product of both distances", "Wu 2019", k_center_product, "mean",
+         embed=embeddings.inputs_outputs),
+    _row("da_fps", "farthest rows, more of them where the pool is dense", "arXiv 2509.13213",
+         partial(k_center, weighted=True), embed=embeddings.inputs, density=True),
+    _row("qbc", "the rows on which the committee disagrees most", "Seung et al. 1992", top_k, "var", score=_VARIANCE),
+    _row("qbc_div", "disagreement and distance, half each", "arXiv 2201.12632", partial(blend, w_div=0.5, w_den=0.0),
+         "var", score=_VARIANCE, embed=embeddings.inputs),
+    _row("qbc_div_den", "disagreement, distance and sparsity, a third each", "arXiv 2201.12632, as its code has it",
+         _SPARSE, "var", score=_VARIANCE, embed=embeddings.inputs),
+    _row("qbc_div_den_dense", "the same with density", "Kee et al. 2018", _DENSE, "var", score=_VARIANCE,
+         embed=embeddings.inputs),
+    _row("power_qbc", "rows drawn in proportion to disagreement", "Kirsch et al. 2021", power, "var", score=_VARIANCE),
+    _row("bald", "the largest posterior variance of the gradient features", "Holzmueller et al. 2023 (MaxDiag)",
+         top_k, "grad", score=scores.posterior_variance),
+    _row("power_bald", "rows drawn in proportion to it", "Kirsch et al. 2021", power, "grad",
+         score=scores.posterior_variance),
+    _row("emoc", "the rows that would move predictions most", "Kaeding et al. 2018", top_k,
+         "members grad reference", score=scores.expected_change),
+    _row("power_emoc", "rows drawn in proportion to it", "Kirsch et al. 2021", power, "members grad reference",
+         score=scores.expected_change),
+    _row("true_loss", "the largest true errors", "upper reference for greed", top_k, "mean y_true",
+         score=scores.true_loss, evaluation_only=True),
+    _row("lcmd_tp", "the farthest row of the heaviest cluster, in gradient features", "Holzmueller et al. 2023",
+         lcmd, "grad", embed=_GRAD),
+    _row("lcmd_posterior", "the same on posterior features", "Holzmueller et al. 2023", lcmd, "grad", embed=_POSTERIOR),
+    _row("lcmd_x", "the same on the inputs", "Holzmueller et al. 2023", lcmd, embed=embeddings.inputs),
+    _row("lcmd_last", "the same on the last hidden layer", "Holzmueller et al. 2023", lcmd, "last",
+         embed=embeddings.last),
+    _row("bait_f", "the rows that lower the pool's summed variance most", "Ash et al. 2021", bait, "grad",
+         embed=_POSTERIOR),
+    _row("bait_fb", "twice as many, half of them taken back", "Ash et al. 2021", partial(bait, overselect=2), "grad",
+         embed=_POSTERIOR),
+    _row("max_det", "the largest conditional variances (BatchBALD)", "Holzmueller et al. 2023", max_det, "grad",
+         embed=_POSTERIOR),
+    _row("kmeans_pp", "rows drawn by squared distance in gradient features (like BADGE)", "Holzmueller et al. 2023",
+         kmeans_pp, "grad", embed=_GRAD),
+    _row("acs_fw", "rows whose expected gains sum to the pool's", "Pinsler et al. 2019", frank_wolfe, "grad",
+         embed=embeddings.acs_features),
+)  # fmt: skip
+STRATEGIES: dict[str, Strategy] = {row.name: row for row in _TABLE}
+
+
+def find_strategy(name: str) -> Strategy:
+    """The strategy of that name, or InputError with the names there are."""
+    if name not in STRATEGIES:
+        raise InputError(f"no strategy is called {name!r}; there are {', '.join(STRATEGIES)}")
+    return STRATEGIES[name]

@@ -94,11 +94,50 @@ def measured(name: str, key: str = "rows") -> str:
     return "\n".join(lines)
 
 
+def public() -> str:
+    """The report of `strongsuit bench report --json`, stored as `docs/results/public.json`, as two tables."""
+    path = RESULTS / "public.json"
+    if not path.exists():
+        return "*(not measured yet)*"
+    report = json.loads(path.read_text())
+    verdicts = [f"- {'kept' if v['kept'] else '**missed**'}: {v['words']}" for v in report["verdicts"]]
+    changes = [
+        "| table | deployed against single | 95 % interval | worst seed | deployed | regimes found | seeds |",
+        "|---|---:|---|---:|---:|---:|---:|",
+    ]
+    for name, table in report["tables"].items():
+        c = table["change"]
+        changes.append(
+            f"| {name} | {c['change']:+.1%} | {c['low']:+.1%} to {c['high']:+.1%} | {c['worst']:+.1%} "
+            f"| {c['deployed']:.0%} | {c['found']:.1f} | {c['seeds']} |"
+        )
+    names = list(dict.fromkeys(m for table in report["tables"].values() for m in table["methods"]))
+    errors = ["| table | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
+    for name, table in report["tables"].items():
+        errors.append(f"| {name} | " + " | ".join(_error(table["methods"].get(m, {}), table) for m in names) + " |")
+    said = (
+        "Mean test error over the variance of the training targets; * better, ° worse than the deployed model (paired,"
+    )
+    said += " Holm-adjusted p < 0.05); in brackets the seeds where they differ from the deployed model's."
+    return "\n".join([*verdicts, "", *changes, "", said, "", *errors])
+
+
+def _error(entry: dict[str, Any], table: dict[str, Any]) -> str:
+    """One cell: the mean error, its mark, and the seeds if they are not all."""
+    if "mean" not in entry:
+        return "fails" if entry else "-"
+    ours = table["methods"]["strongsuit"]
+    mark = "" if entry["p"] >= 0.05 else "*" if entry["mean"] < ours["mean"] else "°"
+    seeds = "" if entry["seeds"] == ours["seeds"] else f" ({entry['seeds']})"
+    return f"{entry['mean']:.3g}{mark}{seeds}"
+
+
 def _cell(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
 FILLED = {
+    "public": public,
     "recovery": partial(measured, "recovery"),
     "trainer": partial(measured, "trainer"),
     "contest": partial(measured, "contest"),

@@ -7,6 +7,7 @@ from importlib import import_module
 _HOMES = {
     "check_guard": "strongsuit.testing.guard",
     "check_learner": "strongsuit.testing.learner",
+    "check_strategy": "strongsuit.testing.strategy",
 }
 
 __all__ = sorted(_HOMES)

@@ -1,0 +1,67 @@
+"""Every row of the table of strategies keeps the promises, and a few do what they are known for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from strongsuit.active.evidence import gather, train
+from strongsuit.active.pool import EXCLUDED, pool_of
+from strongsuit.active.strategies import STRATEGIES, find_strategy, propose
+from strongsuit.core import root_key
+from strongsuit.core.keys import key_for
+from strongsuit.errors import InputError
+from strongsuit.learners import MLP
+from strongsuit.testing import check_strategy
+
+LEARNER = MLP(widths=(8,), epochs=5, least_steps=10, choose_decay=False)
+DRAWN = {"random", "power_qbc", "power_bald", "power_emoc"}  # whole orders are drawn, so they are prefixes too
+NOT_GREEDY = {"bait_fb"}
+
+
+def choose(name: str):
+    strategy = find_strategy(name)
+
+    def run(key, X, y, open_rows, b):
+        pool = pool_of(X, y=y)
+        pool.state[~open_rows & ~pool.labelled] = EXCLUDED
+        committee = train(key_for(key, "train"), LEARNER, pool, 3) if strategy.learns else None
+        truth = np.sin(X[:, :1]) if strategy.evaluation_only else None
+        evidence = gather(key, committee, pool, strategy.needs, y_true=truth)
+        return propose(key, strategy, evidence, b)
+
+    return run
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_promises_hold_for_every_row_of_the_table(name: str) -> None:
+    check_strategy(choose(name), greedy=name not in NOT_GREEDY)
+
+
+def test_the_table_says_what_each_strategy_is() -> None:
+    for name, row in STRATEGIES.items():
+        assert name == row.name and row.words and (row.source or name == "random")
+    with pytest.raises(InputError, match="no strategy is called 'best'; there are random, gsx"):
+        find_strategy("best")
+
+
+def test_true_losses_are_for_benchmarks_only() -> None:
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    y = np.full((20, 1), np.nan)
+    y[:5] = 1.0
+    pool = pool_of(X, y=y)
+    evidence = gather(root_key(0), train(root_key(0), LEARNER, pool, 2), pool, ("mean",))
+    with pytest.raises(InputError, match="runs in benchmarks only"):
+        propose(root_key(0), find_strategy("true_loss"), evidence, 2)
+
+
+@pytest.mark.parametrize("name", ["gsx", "lcmd_x", "max_det", "bait_f", "qbc_div"])
+def test_diverse_strategies_visit_every_clump(name: str) -> None:
+    rng = np.random.default_rng(1)
+    centres = np.array([[-4.0, -4.0], [-4.0, 4.0], [4.0, -4.0], [4.0, 4.0]])
+    X = np.repeat(centres, 12, axis=0) + 0.05 * rng.normal(size=(48, 2))
+    y = np.full((48, 1), np.nan)
+    y[:2] = 1.0  # labels in the first clump only
+    y[2] = 2.0
+    index = choose(name)(root_key(3), X, y, np.isnan(y[:, 0]), 4).index
+    assert {1, 2, 3} <= set(index // 12)

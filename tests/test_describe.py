@@ -18,7 +18,7 @@ from strongsuit.partition.describe_design import design_warning
 from strongsuit.partition.describe_evidence import cross_fitted
 from strongsuit.partition.describe_portraits import evenly
 from strongsuit.partition.describe_values import Interval, plain
-from strongsuit.partition.describe_words import listed, number, percent, probability
+from strongsuit.partition.describe_words import listed, number, opinion_sentence, percent, probability
 from strongsuit.partition.guard import Evidence, RegimeVerdict, Verdict
 from strongsuit.partition.pipeline import EXPERT, FAR, pieces
 from strongsuit.partition.values import Config, Rows
@@ -313,3 +313,9 @@ def test_small_words():
     assert Interval(1.0, 0.5, 2.0).scaled(2.0) == Interval(2.0, 1.0, 4.0)
     assert plain({"a": np.float64("nan"), "b": (np.int64(3), np.array([1.0]))}) == {"a": None, "b": [3, [1.0]]}
     assert np.array_equal(evenly(np.arange(10), 3), [0, 4, 9])
+
+
+def test_a_second_opinion_is_told_where_it_differs() -> None:
+    assert opinion_sentence(True, True, "strict") == ""
+    assert opinion_sentence(True, False, "strict") == " With caution=strict one model would answer."
+    assert opinion_sentence(False, True, "balanced") == " With caution=balanced the experts would speak."

@@ -28,9 +28,10 @@ from strongsuit.partition.describe_portraits import evenly, portraits
 from strongsuit.partition.describe_rules import TREE_ROWS, rule_tree
 from strongsuit.partition.describe_summary import summary_text
 from strongsuit.partition.describe_values import Description, Rules
-from strongsuit.partition.describe_words import diagnosis_sentence, verdict_sentence, warnings_of
+from strongsuit.partition.describe_words import diagnosis_sentence, opinion_sentence, verdict_sentence, warnings_of
 from strongsuit.partition.discover import Partitioned
 from strongsuit.partition.pipeline import FAR, pieces
+from strongsuit.partition.values import CAUTIONS
 
 FAR_ROWS = 20_000
 SETTINGS = (
@@ -74,7 +75,8 @@ def describe(
         ),
         diagnosis=diagnosis_sentence(
             losses, path, found=model.found, deployed=model.verdict.deployed, min_gain=config.min_gain
-        ),
+        )
+        + _second_opinion(model),
         rows=len(X),
         names=names,
         targets=targets,
@@ -135,6 +137,13 @@ def _rules(model: Partitioned, X, names, numeric) -> tuple[Rules | None, dict]:
         return None, {}
     rows = evenly(np.arange(len(X)), TREE_ROWS)
     return rule_tree(X[rows], model.labels[rows], names, model.pipeline.columns, numeric=numeric)
+
+
+def _second_opinion(model: Partitioned) -> str:
+    if model.second_opinion is None:
+        return ""
+    other = next(c for c in CAUTIONS if c != model.config.caution)
+    return opinion_sentence(model.verdict.deployed, model.second_opinion.deployed, other)
 
 
 def _gain(model: Partitioned) -> float:

@@ -105,6 +105,13 @@ def verdict_sentence(
     return f"{said}; regime{plural} {off} {verb} the single model: {_because(silent)}."
 
 
+def opinion_sentence(deployed: bool, other_deployed: bool, other: str) -> str:
+    """What the guard would say of the same evidence under the other caution, where that differs."""
+    if deployed == other_deployed:
+        return ""
+    return f" With caution={other} " + ("the experts would speak." if other_deployed else "one model would answer.")
+
+
 def _change(gain: float) -> str:
     return f"{percent(abs(gain))} {'below' if gain >= 0 else 'above'}"
 

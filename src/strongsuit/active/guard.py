@@ -1,0 +1,120 @@
+"""The guard of active learning: a share of every batch is random and hidden from selection, and judges it.
+
+Random rows that neither train nor anchor the selecting committee are an unbiased test set. From time to time both
+tracks are compared at equal size: a committee trained on the start and the first active rows, and one trained on the
+start and random rows, cross-fitted. Where active selection does harm, the rest of the rows is drawn at random.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool
+from strongsuit.core.keys import Key, key_for
+from strongsuit.core.learner import fit_many, member_keys, predict_many
+
+TRIAL, TRUSTED, RANDOM = "trial", "trusted", "random"
+SHARES = {TRIAL: 0.5, TRUSTED: 0.1, RANDOM: 1.0}
+PROVEN_SHARE = 0.25  # in trial, of a strategy that has passed the benchmark
+FEWEST, FEWEST_PROVEN = 60, 40  # random rows before a first check
+FOLDS = 4
+MEMBERS = 3  # of each committee of a check
+DRAWS = 400
+WIDER = 1.6  # a bootstrap over test rows cannot see the chance in the training sets
+HARM, DOUBT = 2.0, np.log(1.05)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check: log ratio `theta` of the active track's squared error to the random track's, its standard error, the
+    state before and after, the rows it rests on, and why."""
+
+    round: int
+    state: str
+    next_state: str
+    theta: float
+    error: float
+    audits: int
+    size: int
+    reason: str
+
+    def sentence(self) -> str:
+        """The verdict in words."""
+        change = np.expm1(self.theta)
+        side = "above" if change > 0 else "below"
+        said = f"active selection's squared error is {abs(change):.0%} {side} random's at equal size"
+        return f"{said} (log ratio {self.theta:+.2f}, standard error {self.error:.2f}, {self.audits} random rows)"
+
+
+def share_of(state: str, *, proven: bool) -> float:
+    """The share of a batch that is drawn at random."""
+    return PROVEN_SHARE if state == TRIAL and proven else SHARES[state]
+
+
+def due(pool: Pool, round_: int, state: str, *, proven: bool) -> bool:
+    """Whether the guard looks now: every second round, once random and active rows are enough."""
+    rows = _tracks(pool)
+    fewest = FEWEST_PROVEN if proven else FEWEST
+    return state != RANDOM and round_ % 2 == 0 and min(len(rows[AUDIT]), len(rows[ACTIVE])) >= fewest
+
+
+def check(key: Key, learner: Any, pool: Pool, order: np.ndarray, *, round_: int, state: str) -> Verdict:
+    """The verdict on the labelled rows; `order` (n,) says when each row was asked for."""
+    rows = _tracks(pool)
+    size = min(len(rows[AUDIT]), len(rows[ACTIVE]))
+    active = rows[ACTIVE][np.argsort(order[rows[ACTIVE]], kind="stable")]
+    if np.ptp(pool.y[rows[AUDIT]], axis=0).max() == 0.0:
+        return Verdict(round_, state, state, float("nan"), float("nan"), len(rows[AUDIT]), size, "constant_labels")
+    errors = [
+        _errors(key_for(key, s), learner, pool, rows[START], active, rows[AUDIT], s)
+        for s in (size // 3, 2 * size // 3, size)
+    ]
+    theta = float(np.mean([np.log(a.sum() / r.sum()) for a, r in errors]))
+    draws = key_for(key, "bootstrap").numpy().integers(0, len(rows[AUDIT]), (DRAWS, len(rows[AUDIT])))
+    spread = np.mean([np.log(a[draws].sum(1) / r[draws].sum(1)) for a, r in errors], axis=0)
+    error = WIDER * float(spread.std(ddof=1))
+    after, reason = _move(state, theta, error)
+    return Verdict(round_, state, after, theta, error, len(rows[AUDIT]), size, reason)
+
+
+def _move(state: str, theta: float, error: float) -> tuple[str, str]:
+    if theta - HARM * error > 0.0:
+        return RANDOM, "harm"
+    if state == TRIAL and theta < DOUBT:
+        return TRUSTED, "trust"
+    if state == TRUSTED and theta > DOUBT:
+        return TRIAL, "doubt"
+    return state, "unchanged"
+
+
+def _tracks(pool: Pool) -> dict[int, np.ndarray]:
+    return {role: np.flatnonzero(pool.labelled & (pool.role == role)) for role in (START, ACTIVE, AUDIT)}
+
+
+def _errors(key: Key, learner: Any, pool: Pool, start, active, audit, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Squared errors (a,) on all random rows of both tracks at so many rows beyond the start: each fold's two fits
+    see the same number of rows and begin with the same weights."""
+    train = max(1, int(size * (1 - 1 / FOLDS)))
+    fold = key_for(key, "folds").numpy().permutation(np.arange(len(audit)) % FOLDS)
+    known = np.concatenate([start, active, audit])
+    y = pool.y[known]
+    center = y.mean(0)
+    scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
+    ours, theirs = np.zeros(len(audit)), np.zeros(len(audit))
+    for f in range(FOLDS):
+        rest = audit[fold != f][:train]
+        W = np.zeros((2, len(known)))
+        W[:, : len(start)] = 1.0
+        W[0, len(start) : len(start) + train] = 1.0
+        W[1, len(start) + len(active) :] = np.isin(audit, rest)
+        keys = member_keys(key_for(key, "fit", f), MEMBERS) * 2
+        params = fit_many(learner, keys, pool.X[known], (y - center) / scale, np.repeat(W, MEMBERS, axis=0))
+        out = fold == f
+        said = np.asarray(predict_many(learner, params, pool.X[audit[out]]).mean, float)
+        wanted = (pool.y[audit[out]] - center) / scale
+        ours[out] = ((said[:MEMBERS].mean(0) - wanted) ** 2).mean(1)
+        theirs[out] = ((said[MEMBERS:].mean(0) - wanted) ** 2).mean(1)
+    return ours, theirs

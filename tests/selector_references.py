@@ -69,7 +69,7 @@ def conditioned(X, picks, noise) -> np.ndarray:
 
 
 def trace(X, picks, noise, reference) -> float:
-    """Summed variance of the reference rows given the picks: noise tr(R (S'S + noise I)^-1 R'), free of cancellation."""
+    """Summed variance of the reference rows given the picks, noise tr(R (S'S + noise I)^-1 R'): nothing cancels."""
     S, R = X[list(picks)], X[reference]
     return noise * float(np.trace(np.linalg.solve(S.T @ S + noise * np.eye(X.shape[1]), R.T @ R)))
 

@@ -137,6 +137,18 @@ def test_nearest_centres_are_kept(seed: int, count: int, dtype: type) -> None:
         assert np.all(state.d2[~usable] == -1.0)
 
 
+@pytest.mark.parametrize("kind", ["gaussian", "clusters", "sheet"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_nearest_centres_by_matrix_products_are_the_nearest(kind: str, dtype: type) -> None:
+    X = (rows(kind, 3000, 40, seed=7) + 50.0).astype(dtype)
+    X[500:520] = X[:20] + dtype(1e-3)  # distances far shorter than the rows are long
+    anchors = np.arange(300)
+    state = Centres(X, np.arange(3000) >= 300, anchors, 0)
+    table = ((X[300:, None].astype(np.float64) - X[None, :300]) ** 2).sum(axis=2)
+    np.testing.assert_allclose(state.d2[300:], table.min(axis=1), rtol=1e-5)
+    np.testing.assert_array_equal(state.owner[300:], table.argmin(axis=1))
+
+
 def test_keyed_order_is_a_uniform_permutation() -> None:
     seen = np.array([keyed_order(key_for(KEY, s), np.arange(6)) for s in range(2000)])
     share = np.array([np.bincount(column, minlength=6) for column in seen.T]) / 2000

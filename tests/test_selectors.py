@@ -339,6 +339,15 @@ def test_twins_come_last(name: str) -> None:
     assert "no_spread" in found.degraded
 
 
+@pytest.mark.parametrize(
+    "name", ["k_center", "k_center_product", "lcmd", "max_det", "bait_f", "blend_div", "frank_wolfe"]
+)
+def test_the_unit_of_the_embedding_decides_nothing(name: str) -> None:
+    c = pool(10, p=20, dtype=np.float32)
+    large = replace(c, embedding=c.embedding * np.float32(2.0**66), noise=c.noise * 2.0**132)
+    np.testing.assert_array_equal(RULES[name](KEY, large, 8).index, RULES[name](KEY, c, 8).index)
+
+
 def test_an_empty_pool_gives_an_empty_choice() -> None:
     c = replace(pool(7), available=np.zeros(40, dtype=bool))
     for select in RULES.values():
@@ -361,6 +370,9 @@ def test_what_is_missing_or_wrong_is_named() -> None:
         k_center_product(KEY, replace(c, blocks=(1, 1)), 2)
     with pytest.raises(InputError, match="overselect"):
         bait(KEY, c, 2, overselect=3)
+    for rule in (bait, max_det):
+        with pytest.raises(InputError, match="noise must be"):
+            rule(KEY, replace(c, noise=0.0), 2)
     with pytest.raises(InputError, match="w_div"):
         blend(KEY, c, 2, w_div=0.8, w_den=0.4)
     with pytest.raises(InputError, match="b must be"):

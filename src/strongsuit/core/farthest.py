@@ -37,10 +37,10 @@ def farthest_first(
 ) -> tuple[list[int], list[float]]:
     """Rows and their distances, in order: each pick maximises weight x distance to the nearest anchor or earlier pick.
 
-    X (n, p) is C-contiguous, float32 or float64, and finite where it counts: in the rows that `usable` (n,) marks and in
-    `anchors`, row numbers (c,). Without anchors the first pick is the usable row nearest to the mean of the usable rows,
-    at distance infinity. Ties are broken by the key. Fewer than b rows come out when all that remain are at distance 0.
-    `window` chooses between the plain scan and the active window; both give the same rows. Gonzalez 1985.
+    X (n, p) is C-contiguous, float32 or float64, and finite where it counts: in the rows that `usable` (n,) marks and
+    in `anchors`, row numbers (c,). Without anchors the first pick is the usable row nearest to the mean of the usable
+    rows, at distance infinity. Ties are broken by the key. Fewer than b rows come out when all that remain are at
+    distance 0. `window` chooses between the plain scan and the active window; both give the same rows. Gonzalez 1985.
     """
     from strongsuit.core import windows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from strongsuit.active.selectors.candidates import Candidates, Selection, finish, usable
+from strongsuit.active.selectors.candidates import Candidates, Selection, finish, noise_of, usable
 from strongsuit.core.keys import Key
 from strongsuit.core.ties import first_of_largest, tie_seed
 from strongsuit.errors import InputError
@@ -32,9 +32,9 @@ def bait(key: Key, candidates: Candidates, b: int, *, overselect: int = 1) -> Se
         R = X if known.all() else X[known]
     gram, count = R.T @ R, pool.wanted(b)
     more = min(overselect * count, int(pool.rows.sum()))
-    picks, gains = _forward(key, X, pool.rows, gram, candidates.noise, more)
+    picks, gains = _forward(key, X, pool.rows, gram, noise_of(candidates), more)
     if len(picks) > count:
-        kept = _backward(key, X[picks], gram, candidates.noise, count, picks)
+        kept = _backward(key, X[picks], gram, noise_of(candidates), count, picks)
         picks, gains = [picks[k] for k in kept], [gains[k] for k in kept]
     return finish(key, pool, picks, gains, b)
 

@@ -18,8 +18,8 @@ def blend(
 
     V is the score, scaled once to [0, 1] over the available rows; D the distance to the nearest anchor or pick and S
     the mean of the 10 smallest cosine distances to remaining rows (itself included), both scaled to [0, 1] over the
-    remaining rows at each pick. A range of 0 scales to 0, and D is 0 before there is any centre. `den_sign` = +1 prefers
-    sparse directions, as published; -1 dense ones, as Kee, del Castillo and Runger 2018 intend.
+    remaining rows at each pick. A range of 0 scales to 0, and D is 0 before there is any centre. `den_sign` = +1
+    prefers sparse directions, as published; -1 dense ones, as Kee, del Castillo and Runger 2018 intend.
     """
     if not 0.0 <= w_div <= 1.0 or not 0.0 <= w_den <= 1.0 - w_div + 1e-12 or den_sign not in (-1, 1):
         raise InputError(f"w_div {w_div} and w_den {w_den} must be shares of 1 and den_sign {den_sign} -1 or 1")

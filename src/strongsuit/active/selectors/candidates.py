@@ -14,6 +14,8 @@ from strongsuit.core.keys import Key, key_for
 from strongsuit.core.ties import keyed_order
 from strongsuit.errors import InputError, NoFiniteScores
 
+_FLOAT32_SQUARES = 1e30  # squared norms beyond which sums of a few would overflow in float32
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -89,6 +91,13 @@ def usable(candidates: Candidates, *, score: bool = False, embedding: bool = Fal
     return Usable(rows, np.flatnonzero(anchors), flags, values, X, norms)
 
 
+def noise_of(candidates: Candidates) -> float:
+    """The noise variance, or InputError: without any, a repeated row would have no variance to divide by."""
+    if not 0.0 < candidates.noise < np.inf:
+        raise InputError(f"candidates.noise must be a variance above 0, got {candidates.noise}; 1e-6 if there is none")
+    return float(candidates.noise)
+
+
 def _present(array: np.ndarray | None, name: str) -> np.ndarray:
     if array is None:
         raise InputError(f"this selector needs candidates.{name}, which is None")
@@ -105,6 +114,8 @@ def _matrix(embedding: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     X = np.ascontiguousarray(X, dtype=np.float32 if X.dtype in (np.float16, np.float32) else np.float64)
     norms = np.empty(len(X))
     square_norms(X, norms)
+    if X.dtype == np.float32 and norms.max(initial=0.0, where=np.isfinite(norms)) > _FLOAT32_SQUARES:
+        X = X.astype(np.float64)
     return X, norms
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from strongsuit.active.selectors.candidates import Candidates, Selection, finish, usable
+from strongsuit.active.selectors.candidates import Candidates, Selection, finish, noise_of, usable
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key
 from strongsuit.core.ties import first_of_largest, tie_seed
@@ -22,7 +22,7 @@ def max_det(key: Key, candidates: Candidates, b: int) -> Selection:
     """
     pool = usable(candidates, embedding=True)
     rows = np.flatnonzero(pool.rows)
-    state = _Cholesky(pool.X, rows, pool.norms[rows].copy(), candidates.noise, pool.wanted(b))
+    state = _Cholesky(pool.X, rows, pool.norms[rows].copy(), noise_of(candidates), pool.wanted(b))
     seed, picks, gains = tie_seed(key), [], []
     while len(picks) < pool.wanted(b):
         row, variance = state.best(seed)

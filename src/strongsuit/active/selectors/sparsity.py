@@ -15,7 +15,8 @@ _NUMBERS = 2**23  # of a table of distances held at once
 class Sparsity:
     """`mean` (n,): each row's mean of its 10 smallest cosine distances among the remaining rows, itself included at 0.
 
-    X (n, p) has at least one row; a row of norm 0 is at distance 1 from all others. Lists of neighbours are kept, never a table of all pairs.
+    X (n, p) has at least one row; a row of norm 0 is at distance 1 from all others. Lists of neighbours are kept, never
+    a table of all pairs.
     """
 
     def __init__(self, X: np.ndarray) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -168,7 +170,7 @@ def test_max_det_is_the_greedy_determinant(c: Candidates) -> None:
 
 def test_max_det_on_a_pool_wider_than_its_window_is_the_plain_walk() -> None:
     rng = np.random.default_rng(3)
-    X = rng.normal(size=(9000, 6)) * rng.gamma(2.0, size=(9000, 1))
+    X = rng.normal(size=(9000, 6)) * rng.gamma(2.0, size=(9000, 1))  # twice as many as its window holds
     free = np.ones(9000, dtype=bool)
     found = max_det(KEY, Candidates(free, ~free, embedding=X, noise=1e-6), 25)
     S = np.eye(6)
@@ -346,6 +348,11 @@ def test_the_unit_of_the_embedding_decides_nothing(name: str) -> None:
     c = pool(10, p=20, dtype=np.float32)
     large = replace(c, embedding=c.embedding * np.float32(2.0**66), noise=c.noise * 2.0**132)
     np.testing.assert_array_equal(RULES[name](KEY, large, 8).index, RULES[name](KEY, c, 8).index)
+
+
+def test_naming_selectors_loads_no_compiler() -> None:
+    code = "import strongsuit.active.strategies, sys; print(*{'numba', 'jax'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split() == []
 
 
 def test_an_empty_pool_gives_an_empty_choice() -> None:

@@ -9,7 +9,7 @@ from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key
 from strongsuit.core.ties import first_of_largest, tie_seed
 
-_SHARE, _LEAST = 32, 2048  # the rows kept current between picks: one in so many, but at least so many
+_SHARE, _LEAST = 32, 4096  # the rows kept current between picks: one in so many, but at least so many
 _CHUNK = 4096
 
 

@@ -42,8 +42,10 @@ MAY_IMPORT = {
     "recipes": _BASE | _BELOW | {"learners", "campaign"},
     "model_files": _BASE | _BELOW,
     "workflow": _BASE | _BELOW | {"recipes", "executors", "model_files", "plots", "report"},
+    "suggestions": _BASE | {"core", "active", "datasets", "recipes"},
     "reproduce": _BASE | _BELOW | {"learners", "bench", "recipes", "plots"},
-    "cli": _BASE | {"core", "datasets", "recipes", "workflow", "bench", "reproduce", "campaign", "plots"},
+    "cli": _BASE
+    | {"core", "datasets", "recipes", "workflow", "suggestions", "bench", "reproduce", "campaign", "plots"},
     "web": _BASE | {"recipes", "workflow", "campaign", "plots"},
 }
 _WEB = {"fastapi", "uvicorn", "jinja2", "psycopg", "label_studio_sdk", "mlflow"}

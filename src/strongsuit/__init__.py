@@ -22,6 +22,7 @@ _HOMES = {
     "generate": "strongsuit.datasets",
     "load": "strongsuit.datasets",
     "read_table": "strongsuit.datasets",
+    "suggest": "strongsuit.suggestions",
 }
 
 __all__ = [

@@ -21,6 +21,8 @@ COMMANDS = {
     "demo": ("strongsuit.cli.demo", "demo"),
     "partition": ("strongsuit.cli.partition", "partition"),
     "predict": ("strongsuit.cli.predict", "predict"),
+    "suggest": ("strongsuit.cli.suggest", "suggest"),
+    "strategies": ("strongsuit.cli.suggest", "strategies"),
     "generate": ("strongsuit.cli.data", "generate"),
     "datasets": ("strongsuit.cli.data", "datasets"),
     "bench": ("strongsuit.cli.bench", "bench"),

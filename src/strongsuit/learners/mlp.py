@@ -32,6 +32,7 @@ from strongsuit.errors import InputError
 BATCH = 32  # rows of a mini-batch in buffers of up to LARGE rows
 LARGE_BATCH = 256
 LARGE = 16384
+LARGE_SHARE = 0.6  # of the most steps, where batches are large: each sees eight times the rows
 TAIL = 64  # rows of weight zero behind the buffer, so that a block may reach past its end
 FINAL_RATE = 0.01  # the cosine schedule ends at this share of the learning rate
 CHECKS = 50  # how often early stopping looks at its held-out rows
@@ -191,10 +192,11 @@ class MLP:
     def _train(self, start, rows, seed):
         """Layers and optimiser state after all epochs; the best seen on held-out rows where these are kept."""
         steps_an_epoch = self._batches(rows)
+        most = self.most_steps * (LARGE_SHARE if self._large(rows.x.shape[1]) else 1.0)
         epochs = jnp.clip(
             jnp.ceil(self.epochs),
             jnp.ceil(self.least_steps / steps_an_epoch),
-            jnp.ceil(self.most_steps / steps_an_epoch),
+            jnp.ceil(most / steps_an_epoch),
         )
         epochs = jnp.where((self.epochs > 0) & (rows.n > 0), epochs, 0).astype(jnp.int32)
         total = jnp.maximum(epochs * steps_an_epoch, 1)
@@ -237,12 +239,15 @@ class MLP:
         size = self._batch_size(rows.x.shape[1])
         return jnp.int32(1) if size is None else jnp.maximum((rows.n + size - 1) // size, 1)
 
+    def _large(self, capacity):
+        return self.batch == "auto" and capacity > LARGE + TAIL
+
     def _batch_size(self, capacity):
         """Rows of a mini-batch; None for full batches."""
         if self.batch == "full":
             return None
         if self.batch == "auto":
-            return BATCH if capacity <= LARGE + TAIL else LARGE_BATCH
+            return LARGE_BATCH if self._large(capacity) else BATCH
         return int(self.batch)
 
     def _pass(self, layers, adam, rows, seed, rate):

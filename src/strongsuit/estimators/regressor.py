@@ -43,7 +43,7 @@ class PartitionedRegressor(RegressorMixin, BaseEstimator):
         The most regimes that may be found.
     restarts : int, default=4
         Start rules tried for each kind of competitor, 1 to 8.
-    caution : {"strict", "balanced"}, default="balanced"
+    caution : {"strict", "balanced"}, default="strict"
         "strict" widens the guard's errors for the overlap of the training sets of cross-fitting
         (Nadeau and Bengio, 2003); "balanced" does not, and proves more.
     folds : int, default=5
@@ -111,7 +111,7 @@ class PartitionedRegressor(RegressorMixin, BaseEstimator):
         mode: str = "held_out",
         max_regimes: int = 8,
         restarts: int = 4,
-        caution: str = "balanced",
+        caution: str = "strict",
         folds: int = 5,
         min_rows: int = 20,
         alpha: float = 0.05,

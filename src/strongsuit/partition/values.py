@@ -43,7 +43,7 @@ class Config:
     folds: int = 5
     alpha: float = 0.05
     min_gain: float = 0.01
-    caution: str = "balanced"
+    caution: str = "strict"
     gating: str = "auto"
     add: bool = True
     drop: bool = True

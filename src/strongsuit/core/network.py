@@ -25,8 +25,9 @@ _GOLDEN = 2654435769  # 2**32 over the golden ratio: Weyl's sequence
 REMAINDER = 32  # rows of a small block: at most 31 masked rows are computed in vain
 
 
-def init_layers(key: jax.Array, d: int, widths: tuple[int, ...], k: int, activation: str) -> Layers:
-    """Random layers d -> widths -> k: Gaussian weights scaled by fan-in, zero biases."""
+def init_layers(key: jax.Array, d: int, widths: tuple[int, ...], k: int, activation: str, scale=1.0) -> Layers:
+    """Random layers d -> widths -> k: Gaussian weights that keep variance from layer to layer, times `scale`, and
+    zero biases."""
     sizes = (d, *widths, k)
     shapes = list(zip(sizes[1:], sizes[:-1], strict=True))
     gains = [_GAINS[activation]] * len(widths) + [1.0]
@@ -35,7 +36,7 @@ def init_layers(key: jax.Array, d: int, widths: tuple[int, ...], k: int, activat
     layers = []
     for (out, into), gain in zip(shapes, gains, strict=True):
         weights, drawn = drawn[: out * into].reshape(out, into), drawn[out * into :]
-        layers.append((weights * (gain / into**0.5), jnp.zeros((out, 1))))
+        layers.append((weights * (scale * gain / into**0.5), jnp.zeros((out, 1))))
     return tuple(layers)
 
 

@@ -79,6 +79,8 @@ class MLP:
     is `weight_decay`. early_stopping: train without the held-out rows, look at them CHECKS times, stop when
     `patience` looks brought nothing new, and keep the best weights.
 
+    initial_scale: size of the first weights, 1 keeps the variance from layer to layer.
+
     All numbers but `widths` and `batch` are run-time values: learners that differ only in these share an
     executable.
     """
@@ -93,6 +95,7 @@ class MLP:
     early_stopping: bool = False
     held_out: float = 0.25
     patience: float = 10
+    initial_scale: float = 1.0
     least_steps: float = 3000
     most_steps: float = 40000
 
@@ -105,6 +108,7 @@ class MLP:
         "weight_decay",
         "held_out",
         "patience",
+        "initial_scale",
         "least_steps",
         "most_steps",
     )
@@ -158,7 +162,7 @@ class MLP:
         """Random layers, a fresh optimiser and the scaling; the seed of all shuffles; the gathered rows."""
         seed = _seed(jax.random.fold_in(key, 1))
         gathered = _gathered(seed, X, y, w)
-        layers = init_layers(key, X.shape[1], self.widths, y.shape[1], self.activation)
+        layers = init_layers(key, X.shape[1], self.widths, y.shape[1], self.activation, self.initial_scale)
         return MLPParams(layers, _ADAM.init(layers), fit_scaling(*gathered)), seed, gathered
 
     def _train_chosen(self, start, rows, seed):

@@ -278,7 +278,7 @@ def test_rows_are_distinct_available_and_as_many_as_asked(select, c: Candidates,
     np.testing.assert_array_equal(found.index, again.index)
 
 
-@pytest.mark.parametrize("name", RULES.keys() - NO_PREFIX)
+@pytest.mark.parametrize("name", sorted(RULES.keys() - NO_PREFIX))
 def test_a_shorter_batch_is_the_beginning_of_a_longer_one(name: str) -> None:
     for anchors in (0, 5):
         c = pool(2, anchors=anchors)
@@ -287,7 +287,7 @@ def test_a_shorter_batch_is_the_beginning_of_a_longer_one(name: str) -> None:
             np.testing.assert_array_equal(RULES[name](KEY, c, b).index, long.index[:b])
 
 
-@pytest.mark.parametrize("name", RULES.keys() - RANDOM)
+@pytest.mark.parametrize("name", sorted(RULES.keys() - RANDOM))
 def test_the_order_of_rows_decides_nothing(name: str) -> None:
     c, order = pool(3), np.random.default_rng(3).permutation(40)
     names = ("available", "anchors", "score", "embedding", "density")

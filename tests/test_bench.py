@@ -17,7 +17,6 @@ from scipy import stats
 
 from strongsuit import cli
 from strongsuit.bench import partition_bench, tasks
-from strongsuit.bench.compare import holm, paired_test
 from strongsuit.bench.methods import DEPLOYED, METHODS, SECOND, SINGLE
 from strongsuit.bench.pages import markdown, write_report
 from strongsuit.bench.partition_bench import Cell, finished, grid, measure, run_grid
@@ -25,6 +24,7 @@ from strongsuit.bench.records import FILE, append_records, read_records
 from strongsuit.bench.report import as_json, summarise
 from strongsuit.bench.tasks import DEFAULT_TASKS, TASKS, draw, tasks_for
 from strongsuit.bench.workers import Failure, here, spawned
+from strongsuit.core.metrics import holm, paired_test
 from strongsuit.errors import InputError, StoreError
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from strongsuit.bench.compare import Paired, holm, paired_test
 from strongsuit.bench.methods import DEPLOYED, METHODS, RESULTS, SINGLE
 from strongsuit.bench.records import Record
 from strongsuit.bench.tasks import TASKS
+from strongsuit.core.metrics import Paired, holm, paired_test
 from strongsuit.errors import InputError
 
 TOLERANCE = 0.02  # the deployed model may be so much worse than the single one on no table

@@ -18,7 +18,7 @@ from strongsuit.core.learner import can_refine, embed_many, join
 from strongsuit.core.network import blocked, shuffle
 from strongsuit.errors import InputError
 from strongsuit.learners import MLP
-from strongsuit.learners.mlp import FINAL_RATE
+from strongsuit.learners.minibatch import FINAL_RATE
 
 PLAIN = MLP(widths=(16,), batch="full", choose_decay=False, weight_decay=0.01, epochs=30, least_steps=1)
 

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import lax
 
 from strongsuit.core.arrays import pytree
@@ -22,19 +21,25 @@ from strongsuit.core.network import (
     hidden,
     init_layers,
     scramble,
-    shuffle,
     sketched_gradients,
     transposed,
 )
-from strongsuit.core.scaling import Scaling, blockwise_sum, fit_scaling
+from strongsuit.core.scaling import Scaling, fit_scaling
 from strongsuit.errors import InputError
+from strongsuit.learners.minibatch import (
+    ADAM,
+    adam_step,
+    batch_rows,
+    batch_size,
+    batches_of,
+    check_settings,
+    cosine,
+    gathered,
+    planned_epochs,
+    scaled,
+    seed_of,
+)
 
-BATCH = 32  # rows of a mini-batch in buffers of up to LARGE rows
-LARGE_BATCH = 256
-LARGE = 16384
-LARGE_SHARE = 0.6  # of the most steps, where batches are large: each sees eight times the rows
-TAIL = 64  # rows of weight zero behind the buffer, so that a block may reach past its end
-FINAL_RATE = 0.01  # the cosine schedule ends at this share of the learning rate
 CHECKS = 50  # how often early stopping looks at its held-out rows
 # Candidate decays, a factor of about three apart: the least suits noise-free simulations (airfoil, energy
 # efficiency), the largest small noisy tables (the piecewise linear data of Breiman et al.); chosen on nine
@@ -42,7 +47,6 @@ CHECKS = 50  # how often early stopping looks at its held-out rows
 DECAYS = (0.03, 0.1, 0.3, 1.0)
 TRIAL = 0.25  # share of the steps that a trial of a decay gets: enough to rank them as full training does
 TRIAL_STEPS = 5000.0  # and never more: rows that warrant longer training leave little to a decay
-_ADAM = optax.scale_by_adam()
 
 
 @pytree
@@ -53,18 +57,6 @@ class MLPParams:
     layers: Layers
     adam: Any
     scaling: Scaling
-
-
-@pytree
-@dataclass(frozen=True)
-class Rows:
-    """The rows that exist, in front of fixed buffers: x (d, c), y (k, c), w (c,); n train, `held` follow them."""
-
-    x: Any
-    y: Any
-    w: Any
-    n: Any
-    held: Any
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,8 @@ class MLP:
     is `weight_decay`. early_stopping: train without the held-out rows, look at them CHECKS times, stop when
     `patience` looks brought nothing new, and keep the best weights.
 
-    initial_scale: size of the first weights, 1 keeps the variance from layer to layer.
+    initial_scale: size of the first weights, 1 keeps the variance from layer to layer. resume_steps: what `resume`
+    trains on a fitted network for, after rows were added.
 
     All numbers but `widths` and `batch` are run-time values: learners that differ only in these share an
     executable.
@@ -98,6 +91,7 @@ class MLP:
     initial_scale: float = 1.0
     least_steps: float = 3000
     most_steps: float = 40000
+    resume_steps: float = 300
 
     traceable: ClassVar[bool] = True
     # One buffer for all tables up to this size: padding rows cost next to nothing, a compilation seconds.
@@ -111,21 +105,19 @@ class MLP:
         "initial_scale",
         "least_steps",
         "most_steps",
+        "resume_steps",
     )
 
     def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise InputError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}")
-        if isinstance(self.batch, str) and self.batch not in ("auto", "full"):
-            raise InputError(f"batch must be 'auto', 'full' or a number of rows, got {self.batch!r}")
-        if not self.widths or min(self.widths) < 1:
-            raise InputError(f"widths must be positive whole numbers, one a hidden layer, got {self.widths}")
+        check_settings(self.widths, self.batch, full=True)
 
     def fit(self, key: jax.Array, X: jax.Array, y: jax.Array, w: jax.Array) -> MLPParams:
         """Parameters after training from random weights."""
-        start, seed, gathered = self._start(key, X, y, w)
+        start, seed, found = self._start(key, X, y, w)
         held = self.held_out if self.early_stopping or self.choose_decay else 0.0
-        rows = _scaled(gathered, start.scaling, held)
+        rows = scaled(found, start.scaling, held)
         train = self._train_chosen if self.choose_decay else self._train
         layers, adam = train(start, rows, seed)
         return MLPParams(layers, adam, start.scaling)
@@ -136,10 +128,20 @@ class MLP:
 
     def refine(self, key: jax.Array, params: MLPParams, X: jax.Array, y: jax.Array, w: jax.Array):
         """Parameters after one pass at the constant learning rate from given ones; the scaling stays."""
-        seed = _seed(key)
+        seed = seed_of(key)
         # Batches are shuffled anyway, and nothing is held out: the rows' order does not matter.
-        rows = _scaled(_gathered(None, X, y, w), params.scaling, 0.0)
+        rows = scaled(gathered(None, X, y, w), params.scaling, 0.0)
         layers, adam = self._pass(params.layers, params.adam, rows, seed, lambda _: self.learning_rate)
+        return MLPParams(layers, adam, params.scaling)
+
+    def resume(self, key: jax.Array, params: MLPParams, X: jax.Array, y: jax.Array, w: jax.Array):
+        """Parameters trained on from given ones for `resume_steps` steps, the rate falling along a cosine again; the
+        scaling stays, the optimiser starts afresh. No decay is chosen: it is `weight_decay`."""
+        seed = seed_of(key)
+        rows = scaled(gathered(None, X, y, w), params.scaling, 0.0)
+        short = replace(self, early_stopping=False, least_steps=self.resume_steps, most_steps=self.resume_steps)
+        start = MLPParams(params.layers, ADAM.init(params.layers), params.scaling)
+        layers, adam = short._train(start, rows, seed)
         return MLPParams(layers, adam, params.scaling)
 
     def predict(self, params: MLPParams, X: jax.Array) -> Prediction:
@@ -160,10 +162,10 @@ class MLP:
 
     def _start(self, key, X, y, w):
         """Random layers, a fresh optimiser and the scaling; the seed of all shuffles; the gathered rows."""
-        seed = _seed(jax.random.fold_in(key, 1))
-        gathered = _gathered(seed, X, y, w)
+        seed = seed_of(jax.random.fold_in(key, 1))
+        found = gathered(seed, X, y, w)
         layers = init_layers(key, X.shape[1], self.widths, y.shape[1], self.activation, self.initial_scale)
-        return MLPParams(layers, _ADAM.init(layers), fit_scaling(*gathered)), seed, gathered
+        return MLPParams(layers, ADAM.init(layers), fit_scaling(*found)), seed, found
 
     def _train_chosen(self, start, rows, seed):
         """The training on all rows with the decay that was best on held-out rows after short trials.
@@ -196,18 +198,11 @@ class MLP:
     def _train(self, start, rows, seed):
         """Layers and optimiser state after all epochs; the best seen on held-out rows where these are kept."""
         steps_an_epoch = self._batches(rows)
-        most = self.most_steps * (LARGE_SHARE if self._large(rows.x.shape[1]) else 1.0)
-        epochs = jnp.clip(
-            jnp.ceil(self.epochs),
-            jnp.ceil(self.least_steps / steps_an_epoch),
-            jnp.ceil(most / steps_an_epoch),
-        )
-        epochs = jnp.where((self.epochs > 0) & (rows.n > 0), epochs, 0).astype(jnp.int32)
+        epochs = planned_epochs(rows, self.batch, self.epochs, self.least_steps, self.most_steps, steps_an_epoch)
         total = jnp.maximum(epochs * steps_an_epoch, 1)
 
         def rate(step):
-            share = jnp.minimum(step / total, 1.0)
-            return self.learning_rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + jnp.cos(jnp.pi * share)))
+            return cosine(self.learning_rate, step, total)
 
         def epoch(number, state):
             salt = scramble(seed ^ number.astype(jnp.uint32))
@@ -240,23 +235,11 @@ class MLP:
 
     def _batches(self, rows):
         """Steps in one epoch."""
-        size = self._batch_size(rows.x.shape[1])
-        return jnp.int32(1) if size is None else jnp.maximum((rows.n + size - 1) // size, 1)
-
-    def _large(self, capacity):
-        return self.batch == "auto" and capacity > LARGE + TAIL
-
-    def _batch_size(self, capacity):
-        """Rows of a mini-batch; None for full batches."""
-        if self.batch == "full":
-            return None
-        if self.batch == "auto":
-            return LARGE_BATCH if self._large(capacity) else BATCH
-        return int(self.batch)
+        return batches_of(rows.n, batch_size(self.batch, rows.x.shape[1]))
 
     def _pass(self, layers, adam, rows, seed, rate):
         """Layers and optimiser state after one epoch: one full-batch step, or shuffled mini-batches."""
-        size = self._batch_size(rows.x.shape[1])
+        size = batch_size(self.batch, rows.x.shape[1])
         if size is None:
             w = jnp.where(jnp.arange(rows.w.shape[0]) < rows.n, rows.w, 0.0) / jnp.maximum(rows.n, 1)
             slope = blocked_gradient(layers, rows.x, rows.y, w, rows.n, self.activation)
@@ -265,10 +248,7 @@ class MLP:
 
         def step(number, state):
             layers, adam = state
-            first, last = number * rows.n // batches, (number + 1) * rows.n // batches
-            place = first + jnp.arange(size)
-            picked = shuffle(seed, place, rows.n)
-            share = jnp.where(place < last, rows.w[picked], 0.0) / jnp.maximum(last - first, 1)
+            picked, share = batch_rows(rows, seed, number, batches, size)
             slope = gradient(layers, rows.x[:, picked], rows.y[:, picked], share, self.activation)
             return self._step(layers, adam, slope, rate)
 
@@ -276,41 +256,4 @@ class MLP:
 
     def _step(self, layers, adam, slope, rate):
         """One step of AdamW."""
-        speed = rate(adam.count)
-        move, adam = _ADAM.update(slope, adam)
-        decay = speed * self.weight_decay
-        layers = jax.tree.map(lambda weight, m: weight - speed * m - decay * weight, layers, move)
-        return layers, adam
-
-
-def _seed(key: jax.Array) -> jax.Array:
-    return jax.random.bits(key, dtype=jnp.uint32)
-
-
-def _gathered(seed: Any, X: Any, y: Any, w: Any) -> tuple[Any, Any, Any, Any]:
-    """The rows of positive weight, shuffled if there is a seed, at the front of X, y, w, and their number: what a
-    model pays for.
-
-    The order depends on these rows alone, so that rows of weight zero between them change no bit of a fit. The
-    weights are divided by their mean.
-    """
-    exists = w > 0
-    n = jnp.sum(exists)
-    place = jnp.cumsum(exists) - 1
-    if seed is not None:
-        place = shuffle(~seed, place, n, rounds=24, unroll=False)
-    place = jnp.where(exists, place, len(w))
-    size = len(w) + TAIL
-    order = jnp.zeros(size, jnp.int32).at[place].set(jnp.arange(len(w)), mode="drop")
-    alive = jnp.arange(size) < n
-    order = jnp.where(alive, order, order[0])  # never a row of weight zero, whose values may be anything
-    weight = jnp.where(alive, w[order], 0.0)
-    total = blockwise_sum(weight[:, None], n)[0]
-    return X[order], y[order], weight * (n / jnp.maximum(total, 1e-30)), n
-
-
-def _scaled(gathered: tuple, scaling: Scaling, held: Any) -> Rows:
-    """Feature-major, standardised rows, of which the last share `held` is kept out of training."""
-    X, y, w, n = gathered
-    out = jnp.floor(n * held).astype(jnp.int32)
-    return Rows(scaling.inputs(X).T, scaling.targets(y).T, w, n - out, out)
+        return adam_step(layers, adam, slope, rate(adam.count), self.weight_decay)

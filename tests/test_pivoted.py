@@ -90,4 +90,6 @@ def test_few_kernel_values_are_asked_for() -> None:
     F = pivoted_cholesky(X, counted, np.ones(5000), rank=100)
     assert sum(asked) < 0.1 * 5000**2
     few = rng.permutation(5000)[:300]
-    np.testing.assert_allclose(F[few] @ F[few].T, bell(X[few], X[few]), atol=1e-3)
+    worst = 1.0 - (F**2).sum(1).min()  # entries of a positive semidefinite remainder are below its diagonal
+    assert 0.0 < worst < 0.05
+    np.testing.assert_allclose(F[few] @ F[few].T, bell(X[few], X[few]), atol=worst)

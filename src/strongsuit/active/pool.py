@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from strongsuit.core.ties import ranks
 from strongsuit.errors import InputError
 
 AVAILABLE, LABELLED, PENDING, EXCLUDED = range(4)
@@ -17,13 +18,15 @@ ROLES = ("start", "active", "audit")
 @dataclass(frozen=True)
 class Pool:
     """Inputs X (n, d); labels y (n, k), NaN where unknown; `state` and `role` (n,); `reserved` (n,) rows that
-    active selection never sees, kept for the random audit."""
+    active selection never sees, kept for the random audit; `group` (n,) numbers that rows with the same inputs share,
+    None where all rows differ."""
 
     X: np.ndarray
     y: np.ndarray
     state: np.ndarray
     role: np.ndarray
     reserved: np.ndarray
+    group: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.X)
@@ -66,7 +69,33 @@ def pool_of(X: np.ndarray, *, y: np.ndarray | None = None, outputs: int = 1) -> 
         raise InputError(f"labels must be (rows, outputs), each row complete or all NaN; got shape {labels.shape}")
     state = np.where(known.all(1), LABELLED, AVAILABLE).astype(np.int8)
     role = np.full(len(X), START, np.int8)
-    return Pool(X, labels, state, role, np.zeros(len(X), bool))
+    return Pool(X, labels, state, role, np.zeros(len(X), bool), groups_of(X))
+
+
+def groups_of(X: np.ndarray) -> np.ndarray | None:
+    """Numbers (n,) that rows of X (n, d) with the same values share, or None where all rows differ."""
+    bits = np.ascontiguousarray(X + 0.0).view(np.uint64)  # 0 and -0 are one number
+    _, first, number = np.unique(_digests(bits), return_index=True, return_inverse=True)
+    if len(first) == len(X):
+        return None
+    same = (bits == bits[first[number]]).all(1)
+    # Rows that share a digest by chance, as in three of 10^8 pools of a million rows, stay alone.
+    return np.where(same, number, len(first) + np.arange(len(X)))
+
+
+def first_of_groups(group: np.ndarray) -> np.ndarray:
+    """(n,) bool: the first row of each group, in the order given."""
+    mask = np.zeros(len(group), bool)
+    mask[np.unique(group, return_index=True)[1]] = True
+    return mask
+
+
+def _digests(bits: np.ndarray) -> np.ndarray:
+    """A 64-bit digest (n,) of every row: a chain of SplitMix64 steps over its columns."""
+    found = np.zeros(len(bits), np.uint64)
+    for column in bits.T:
+        found = ranks(found, column)
+    return found
 
 
 def asked(pool: Pool, index: np.ndarray, role: np.ndarray | int = ACTIVE) -> Pool:

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active import guard
-from strongsuit.active.evidence import Committee, gather, train
+from strongsuit.active.evidence import Committee, Evidence, gather, train
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
-from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, pool_of, told
+from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
+from strongsuit.active.selectors.candidates import Selection
 from strongsuit.active.strategies import Strategy, find_strategy, propose
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import fit_many, member_keys, predict_many
@@ -35,13 +36,19 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows to label: index (b,) in random order, role (b,), why they were chosen, and flags of the selector."""
+    """Rows to label: index (b,) in random order, role (b,), why they were chosen, and flags of the selector.
+
+    `pick` (b,) is each row's place among those the strategy chose, from 1, and `gain` (b,) its criterion then; 0 and
+    NaN for random rows.
+    """
 
     index: np.ndarray
     role: np.ndarray
     strategy: str
     words: str
     degraded: str = ""
+    pick: np.ndarray | None = None
+    gain: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,7 @@ class Session:
     learned: bool = False
     round: int = 0
     verdicts: tuple[Verdict, ...] = field(default=())
+    allow_replicates: bool = False
 
 
 def init(
@@ -73,8 +81,13 @@ def init(
     strategy: str = DEFAULT,
     guarded: bool = True,
     proven: bool = False,
+    allow_replicates: bool = False,
 ) -> Session:
-    """A session on rows X (n, d), some of whose labels y (n, k) may be known."""
+    """A session on rows X (n, d), some of whose labels y (n, k) may be known.
+
+    Of rows with the same inputs a batch holds one, and those of which one is labelled come last, unless
+    `allow_replicates`, as noisy labels may want.
+    """
     pool = pool_of(X, y=y, outputs=outputs)
     stream = key_for(key, "stream").numpy().permutation(len(pool))
     chosen = find_strategy(strategy)
@@ -86,7 +99,8 @@ def init(
         kept = open_rows[first : first + int(RESERVED * len(pool))]
         pool.reserved[kept] = True
     order = np.where(pool.labelled, 0, -1)
-    return Session(key, learner, chosen, pool, stream, order, guarded and strategy != "random", proven)
+    guarded = guarded and strategy != "random"
+    return Session(key, learner, chosen, pool, stream, order, guarded, proven, allow_replicates=allow_replicates)
 
 
 def start_rows(pool: Pool) -> int:
@@ -116,7 +130,7 @@ def ask(session: Session, b: int) -> tuple[Session, Batch]:
     audit = _drawn(session, audits)
     session_, strategy = _strategy(key, session)
     taken = replace(pool, state=asked(pool, audit, AUDIT).state) if len(audit) else pool
-    rest = min(b - len(audit), int((taken.available & ~taken.reserved).sum()))
+    rest = min(b - len(audit), int((taken.available & ~taken.reserved).sum())) if share < 1 else 0
     if not rest:
         why = "random, because active selection did harm" if session.state == RANDOM else "random share of the batch"
         return _asked(session_, audit, np.full(len(audit), AUDIT), "random", why, "")
@@ -125,7 +139,10 @@ def ask(session: Session, b: int) -> tuple[Session, Batch]:
     role = np.concatenate([np.full(len(audit), AUDIT), np.full(len(chosen.index), ACTIVE)])
     shuffled = key_for(key, "order").numpy().permutation(len(index))
     words = strategy.words + (f"; {len(audit)} rows at random" if len(audit) else "")
-    return _asked(session_, index[shuffled], role[shuffled], strategy.name, words, chosen.degraded)
+    session_, batch = _asked(session_, index[shuffled], role[shuffled], strategy.name, words, chosen.degraded)
+    pick = np.concatenate([np.zeros(len(audit), int), 1 + np.arange(len(chosen.index))])[shuffled]
+    gain = np.concatenate([np.full(len(audit), np.nan), chosen.gain])[shuffled]
+    return session_, replace(batch, pick=pick, gain=gain)
 
 
 def tell(session: Session, index: np.ndarray, y: np.ndarray) -> Session:
@@ -148,8 +165,11 @@ def fit(session: Session, *, members: int = MEMBERS) -> Committee:
 
 
 def _drawn(session: Session, count: int) -> np.ndarray:
-    """The next rows of the random stream."""
-    return session.stream[session.pool.available[session.stream]][:count]
+    """The next rows of the random stream; a row equal to an earlier one of them waits for a later batch."""
+    rows, group = session.stream[session.pool.available[session.stream]], session.pool.group
+    if group is not None and not session.allow_replicates:
+        rows = rows[first_of_groups(group[rows])]
+    return rows[:count]
 
 
 def _asked(session: Session, index, role, strategy: str, words: str, degraded: str) -> tuple[Session, Batch]:
@@ -157,7 +177,8 @@ def _asked(session: Session, index, role, strategy: str, words: str, degraded: s
     order[index] = session.round + 1
     pool = asked(session.pool, index, role)
     later = replace(session, pool=pool, order=order, round=session.round + 1)
-    return later, Batch(index, role, strategy, words, degraded)
+    none = np.zeros(len(index), int)
+    return later, Batch(index, role, strategy, words, degraded, none, np.full(len(index), np.nan))
 
 
 def _judged(key: Key, session: Session) -> Session:
@@ -210,4 +231,25 @@ def _selected(key: Key, session: Session, strategy: Strategy, pool: Pool, audit:
         committee = train(key_for(key, "train"), session.learner, pool, MEMBERS, rows=~hidden)
     anchors = (pool.labelled | pool.pending) & ~hidden
     evidence = gather(key, committee, pool, strategy.needs, anchors=anchors)
-    return propose(key_for(key, "propose"), strategy, evidence, b)
+    if pool.group is None or session.allow_replicates:
+        return propose(key_for(key, "propose"), strategy, evidence, b)
+    return _distinct(key_for(key, "propose"), strategy, evidence, pool, session.pool, audit, b)
+
+
+def _distinct(key: Key, strategy: Strategy, evidence: Evidence, pool: Pool, before: Pool, audit, b: int) -> Selection:
+    """At most one row of each group of equal rows, none equal to a random row of this batch; groups of which a row was
+    labelled or asked for before come last. The labels of equal random rows are not looked at, only their inputs."""
+    first = np.zeros(len(pool), bool)
+    open_rows = np.flatnonzero(evidence.available & ~np.isin(pool.group, pool.group[audit]))
+    first[open_rows[first_of_groups(pool.group[open_rows])]] = True
+    seen = np.isin(pool.group, pool.group[before.labelled | before.pending])
+    index, gain, flags = np.zeros(0, int), np.zeros(0), []
+    for tier, rows in enumerate((first & ~seen, first & seen)):
+        count = min(b - len(index), int(rows.sum()))
+        if count:
+            anchors = evidence.anchors.copy()
+            anchors[index] = True
+            found = propose(key_for(key, tier), strategy, replace(evidence, available=rows, anchors=anchors), count)
+            index, gain = np.append(index, found.index), np.append(gain, found.gain)
+            flags += [found.degraded] if found.degraded else []
+    return Selection(index, gain, ",".join(dict.fromkeys(flags)))

@@ -11,7 +11,7 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -44,11 +44,12 @@ class _Layout:
 
 
 def read_delimited(
-    path: Path, wanted: Callable[[list[str]], list[str]], *, max_bytes: int
+    path: Path, wanted: Callable[[list[str]], list[str]], *, max_bytes: int, as_text: Container[str] = ()
 ) -> tuple[list[str], pa.Table]:
     """The names of all columns, and the wanted ones, each float64 or dictionary-encoded text.
 
-    `wanted` gets the header and says which columns to read; it may raise. Raises InputError for a file that
+    `wanted` gets the header and says which columns to read; it may raise. Columns named in `as_text` are read as text
+    whatever they hold. Raises InputError for a file that
     is empty, binary, ragged or larger than `max_bytes`.
     """
     layout = _layout(path)
@@ -58,7 +59,8 @@ def read_delimited(
         layout = _layout(path, "latin-1")
         chosen = wanted([name.strip() for name in layout.names])
     names = _written(layout, chosen)
-    types = {name: _TEXT if _sample_has_text(layout, name) else pa.float64() for name in names}
+    texts = {name for name in names if name.strip() in as_text or _sample_has_text(layout, name)}
+    types = {name: _TEXT if name in texts else pa.float64() for name in names}
     while True:
         try:
             table = _read(path, layout, types).rename_columns(chosen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from strongsuit.errors import InputError
 
 Wanted = Callable[[list[str]], list[str]]
 _TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data")
-_PARQUET_SUFFIXES = (".parquet", ".pq")
+PARQUET_SUFFIXES = (".parquet", ".pq")
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 
 
@@ -36,10 +36,14 @@ class Raw:
     source: str
 
 
-def read_raw(source: Any, wanted: Wanted, *, max_bytes: int) -> Raw:
-    """The columns that `wanted(names)` picks, from a path, a pandas or Polars frame or an Arrow table."""
+def read_raw(source: Any, wanted: Wanted, *, max_bytes: int, as_text: Container[str] = ()) -> Raw:
+    """The columns that `wanted(names)` picks, from a path, a pandas or Polars frame or an Arrow table.
+
+    A path may name a folder of Parquet files: they are read as one table, in the order of their names. Columns of a
+    delimited file that `as_text` names stay text even if they look like numbers.
+    """
     if isinstance(source, (str, Path)):
-        return _read_file(Path(source), wanted, max_bytes)
+        return _read_file(Path(source), wanted, max_bytes, as_text)
     with only_input_errors(f"the {type(source).__name__}"):
         if isinstance(source, pd.DataFrame):
             return _from_pandas(source, wanted)
@@ -67,15 +71,17 @@ def _first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
-def _read_file(path: Path, wanted: Wanted, max_bytes: int) -> Raw:
-    if path.is_dir():
-        raise InputError(f"{path} is a folder: give one CSV or Parquet file")
+def _read_file(path: Path, wanted: Wanted, max_bytes: int, as_text: Container[str]) -> Raw:
     with only_input_errors(str(path)):
+        if path.is_dir():
+            return _read_folder(path, wanted, max_bytes)
         if not path.exists():
             raise InputError(f"{path} does not exist")
         if _is_parquet(path):
             return _read_parquet(path, wanted, max_bytes)
-        names, table = read_delimited(path, lambda names: wanted(_distinct(names)), max_bytes=max_bytes)
+        names, table = read_delimited(
+            path, lambda names: wanted(_distinct(names)), max_bytes=max_bytes, as_text=as_text
+        )
         columns = dict(zip(table.column_names, table.columns, strict=True))
         return Raw(columns, frozenset(), tuple(names), path.name)
 
@@ -84,7 +90,7 @@ def _is_parquet(path: Path) -> bool:
     """True by suffix or by the file's first bytes; InputError for what is neither Parquet nor text."""
     with path.open("rb") as stream:
         magic = stream.read(4)
-    if magic == b"PAR1" or path.suffix.lower() in _PARQUET_SUFFIXES:
+    if magic == b"PAR1" or path.suffix.lower() in PARQUET_SUFFIXES:
         return True
     suffix = Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
     if magic == b"PK\x03\x04" or suffix in (".xlsx", ".xls", ".ods"):
@@ -108,6 +114,31 @@ def _read_parquet(path: Path, wanted: Wanted, max_bytes: int) -> Raw:
         check_size(path, 8 * file.metadata.num_rows * len(names), max_bytes)
         table = file.read(columns=names)
     return _from_arrow(table, lambda _: names, source=path.name, names=stored)
+
+
+def _read_folder(path: Path, wanted: Wanted, max_bytes: int) -> Raw:
+    """The Parquet files of a folder and the folders in it as one table; every file must have the same columns."""
+    files = sorted(one for suffix in PARQUET_SUFFIXES for one in path.rglob(f"*{suffix}") if _is_part(one, path))
+    if not files:
+        raise InputError(
+            f"{path} is a folder without Parquet files: give one CSV or Parquet file, or a folder of .parquet"
+        )
+    parts, bytes_read = [], 0
+    for file in files:
+        with only_input_errors(str(file)):
+            parts.append(_read_parquet(file, wanted, max_bytes - bytes_read))
+        bytes_read += sum(column.nbytes for column in parts[-1].columns.values())
+        if set(parts[-1].names) != set(parts[0].names):
+            odd = sorted(set(parts[-1].names) ^ set(parts[0].names))
+            raise InputError(f"{files[0].name} and {file.name} differ in the columns {', '.join(map(repr, odd[:6]))}")
+    tables = [pa.table({name: part.columns[name] for name in parts[0].columns}) for part in parts]
+    whole = pa.concat_tables(tables, promote_options="permissive")
+    return _from_arrow(whole, lambda names: names, source=path.name, names=parts[0].names)
+
+
+def _is_part(file: Path, folder: Path) -> bool:
+    """False for what Spark and others hide: names that begin with a dot or an underscore."""
+    return file.is_file() and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
 
 
 def _arrow_of(source: Any) -> pa.Table:

@@ -63,7 +63,8 @@ def read_table(
     Parameters
     ----------
     source
-        A path (.csv, .tsv, .txt, also .gz; .parquet), or a frame. Encoding and delimiter are found out.
+        A path (.csv, .tsv, .txt, also .gz; .parquet; or a folder of .parquet files), or a frame. Encoding and
+        delimiter are found out.
     target
         One or more columns to predict; they must be numeric and complete. None: a table to predict for,
         which may have no rows.

@@ -6,6 +6,8 @@ from importlib import import_module
 
 _HOMES = {
     "MLP": "mlp",
+    "DropoutMLP": "dropout",
+    "LossMLP": "loss_net",
     "Ridge": "ridge",
     "GP": "gp",
     "Auto": "auto",

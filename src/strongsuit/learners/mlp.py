@@ -26,6 +26,8 @@ from strongsuit.core.network import (
 )
 from strongsuit.core.scaling import Scaling, fit_scaling
 from strongsuit.errors import InputError
+from strongsuit.learners.dropout import DropoutMLP, narrowed
+from strongsuit.learners.loss_net import LossMLP
 from strongsuit.learners.minibatch import (
     ADAM,
     adam_step,
@@ -159,6 +161,23 @@ class MLP:
         """Sketched gradient features (n, width); see `core.network.sketched_gradients`."""
         x = params.scaling.inputs(X).T
         return sketched_gradients(key, params.layers, x, self.activation, width).T
+
+    def auxiliary(self, name: str) -> DropoutMLP | LossMLP:
+        """The learner to train beside this one for estimates that it cannot give: "dropout" or "loss", as deep as
+        this network and trained on the same schedule, in mini-batches; the first narrower by NARROWER."""
+        schedule = {
+            "batch": "auto" if self.batch == "full" else self.batch,
+            "learning_rate": self.learning_rate,
+            "epochs": self.epochs,
+            "weight_decay": self.weight_decay,
+            "least_steps": self.least_steps,
+            "most_steps": self.most_steps,
+        }
+        if name == "dropout":
+            return DropoutMLP(narrowed(self.widths), **schedule)
+        if name == "loss":
+            return LossMLP(self.widths, self.activation, **schedule)
+        raise InputError(f"an auxiliary learner is 'dropout' or 'loss', got {name!r}")
 
     def _start(self, key, X, y, w):
         """Random layers, a fresh optimiser and the scaling; the seed of all shuffles; the gathered rows."""

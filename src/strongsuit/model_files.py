@@ -44,8 +44,8 @@ VALUES = {
     "External": "strongsuit.learners.external",
     "ExternalParams": "strongsuit.learners.external",
 }
-# not stored: the record of the search (it is in the report) and an optimiser's state
-LEFT_OUT = {"Partitioned": ("search", "held_out"), "MLPParams": ("adam",)}
+# not stored: the record of the search (it is in the report), an optimiser's state, and training rows
+LEFT_OUT = {"Partitioned": ("search", "held_out"), "MLPParams": ("adam", "decay"), "ExternalParams": ("rows",)}
 TRUSTED = ("sklearn.", "numpy.", "scipy.", "builtins.", "collections.")
 
 

@@ -5,6 +5,7 @@ Only the fields that a strategy names are computed. No fit happens here or below
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import embed_many, fit_many, member_keys, pick, predict_many, sketch_many
 from strongsuit.errors import InputError
+
+log = logging.getLogger(__name__)
 
 SKETCH = 512  # columns of the gradient features: Holzmueller et al. (2023) found more to change nothing
 REFERENCES = 512  # rows against which influence is measured
@@ -41,8 +44,9 @@ class Evidence:
     x and x_std (n, d) inputs in [-1, 1] and standardised; y (n, k) known labels on the committee's scale, NaN
     elsewhere; mean (n, k), var (n,), members (m, n, k) of the committee; last (n, h + 1) hidden units of its first
     member; grad (n, p) sketched gradients; ridge (d, k) coefficients on x_std; reference (r,) row numbers;
-    y_true (n, k) true labels, which only a benchmark has. available, anchors (n,) bool: rows that may be chosen,
-    and rows that already count (labelled or pending).
+    y_true (n, k) true labels, which only a benchmark has; stand_in, what grad shows in place of the committee's own
+    gradients, "" if it shows these. available, anchors (n,) bool: rows that may be chosen, and rows that already count
+    (labelled or pending).
     """
 
     x: np.ndarray
@@ -59,6 +63,7 @@ class Evidence:
     ridge: np.ndarray | None = None
     reference: np.ndarray | None = None
     y_true: np.ndarray | None = None
+    stand_in: str = ""
 
 
 def train(key: Key, learner: Any, pool: Pool, members: int, *, rows: np.ndarray | None = None) -> Committee:
@@ -111,6 +116,9 @@ def gather(
         found["last"] = np.hstack([hidden, np.ones((len(pool), 1))])
     if "grad" in needs:
         found["grad"] = gradients(key_for(key, "sketch"), committee, pool.X)
+        found["stand_in"] = stand_in(committee)
+        if found["stand_in"]:
+            log.info(found["stand_in"])
     y = (pool.y - center) / scale
     if "ridge" in needs:
         found["ridge"] = _ridge(x_std[pool.labelled], y[pool.labelled])
@@ -133,6 +141,13 @@ def gradients(key: Key, committee: Committee, X: np.ndarray, *, width: int = SKE
         )
     keys = [key_for(key, i) for i in range(len(committee.keys))]
     return np.asarray(sketch_many(committee.learner, keys, committee.params, X, width), float)
+
+
+def stand_in(committee: Committee) -> str:
+    """What `gradients` shows in place of the committee's own gradients, in words; "" where it shows these."""
+    if not hasattr(committee.learner, "stand_in"):
+        return ""
+    return next((words for one in committee.params if (words := committee.learner.stand_in(one))), "")
 
 
 def _needed(value: Any, what: str) -> Any:
@@ -192,4 +207,4 @@ def _ridge(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     return best
 
 
-__all__ = ["Committee", "Evidence", "answer", "gather", "gradients", "pick", "train"]
+__all__ = ["Committee", "Evidence", "answer", "gather", "gradients", "pick", "stand_in", "train"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -24,6 +24,7 @@ from strongsuit.core.keys import Key, key_for
 from strongsuit.core.nearest import kth_distance
 from strongsuit.errors import InputError
 
+STAND_IN = "surrogate_gradients"  # flag: the learner shows no gradients, and a surrogate's were used
 NEIGHBOURS = 10  # a row's spacing is its distance to so many-th nearest row
 
 
@@ -62,7 +63,9 @@ def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selecti
         (evidence.x.shape[1], evidence.y.shape[1]) if strategy.embed is embeddings.inputs_outputs else (),
         density_weights(_spacing(evidence)) if strategy.density else None,
     )
-    return strategy.select(key_for(key, "select"), candidates, b)
+    chosen = strategy.select(key_for(key, "select"), candidates, b)
+    flags = [flag for flag in (chosen.degraded, STAND_IN if evidence.stand_in else "") if flag]
+    return replace(chosen, degraded=",".join(flags))
 
 
 def _spacing(evidence: Evidence) -> np.ndarray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +20,7 @@ from strongsuit.core.keys import Key, key_for
 PREDICT_ROWS = 16384  # rows a compiled prediction takes at once; bounds memory to about 16384 x width floats
 FEW_ROWS = 1024  # up to so many rows all models predict in one call, above it one after another
 SMALLEST_BUCKET = 64
+SKETCH_ROWS = 65536  # rows of features that host learners sketch at once
 
 
 @pytree
@@ -57,9 +59,11 @@ class Learner(Protocol):
     key and JAX arrays; the others a `Key` and NumPy arrays. A traceable learner may set `smallest_bucket`
     (rows of the smallest buffer) and `runtime` (names of numeric settings that are not compiled in).
 
-    Any may offer more: `refine(key, params, X, y, w) -> params`, one more pass from given parameters;
+    Any may offer more: `refine(key, params, X, y, w) -> params`, one more pass from given parameters; `resume`, of
+    the same form, a short training of its own after rows were added;
     `init(key, X, y, w) -> params`, untrained ones; `sketch(key, params, X, width)`, gradient features
-    (n, width); `marginal(params) -> Marginal`, if a marginal likelihood fitted them.
+    (n, width), and `stand_in(params) -> str`, words for what they show instead where they are none of the model's;
+    `marginal(params) -> Marginal`, if a marginal likelihood fitted them.
     """
 
     @property
@@ -109,14 +113,25 @@ def predict_many(learner: Learner, params: Any, X: Any) -> Prediction:
 
 def refine_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, y: Any, W: Any) -> Any:
     """Parameters after one more pass from given ones, in the form `fit_many` returns; see `can_refine`."""
+    return _onward("refine", learner, keys, params, X, y, W)
+
+
+def resume_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, y: Any, W: Any) -> Any:
+    """Parameters after a short training from given ones, in the form `fit_many` returns; for learners that offer
+    `resume`."""
+    return _onward("resume", learner, keys, params, X, y, W)
+
+
+def _onward(method: str, learner: Any, keys: Sequence[Key], params: Any, X: Any, y: Any, W: Any) -> Any:
     X, y, W = _rows(X), _columns(y), _rows(W)
     _Tally.fits += len(W)
     if not learner.traceable:
-        return [learner.refine(key, p, X, y, w) for key, p, w in zip(keys, params, W, strict=True)]
+        train = getattr(learner, method)
+        return [train(key, p, X, y, w) for key, p, w in zip(keys, params, W, strict=True)]
     shell, settings = shell_of(learner)
     X, y, W = _padded(learner, X, y, W)
     params = _repeated(params, len(W))
-    return _first(len(keys), _refine_members(shell, settings, _words(keys), params, X, y, W))
+    return _first(len(keys), _onward_members[method](shell, settings, _words(keys), params, X, y, W))
 
 
 def start_one(learner: Any, key: Key, X: Any, y: Any, w: Any) -> Any:
@@ -177,13 +192,25 @@ def sketch_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, width: i
 
     Their inner products estimate the mean of the members' gradient kernels. Needs a learner with `sketch`.
     """
-    X, shell = _rows(X), shell_of(learner)[0]
+    X = _rows(X)
+    if not learner.traceable:
+        return _host_sketches(learner, keys, params, X, width)
+    shell = shell_of(learner)[0]
     words = np.array([key.words for key in keys], np.uint32)
     parts = [
         np.asarray(_sketch_members(shell, width, words, params, _block(X[rows])))[: len(X[rows])]
         for rows in chunks(len(X), PREDICT_ROWS)
     ]
     return np.concatenate(parts)
+
+
+def _host_sketches(learner: Any, keys: Sequence[Key], params: Any, X: np.ndarray, width: int) -> np.ndarray:
+    total = np.zeros((len(X), width), np.float32)
+    for rows in chunks(len(X), SKETCH_ROWS):
+        for key, one in zip(keys, params, strict=True):
+            total[rows] += learner.sketch(key, one, X[rows], width)
+    total /= np.float32(len(keys) ** 0.5)
+    return total
 
 
 def pick(params: Any, index: int) -> Any:
@@ -234,13 +261,13 @@ def _init(learner, settings, words, X, y, W):
     return over_members(one)(words, W)
 
 
-def _refine(learner, settings, words, params, X, y, W):
+def _train_on(method, learner, settings, words, params, X, y, W):
     from jax.random import wrap_key_data
 
-    learner = replace(learner, **settings)
+    train = getattr(replace(learner, **settings), method)
 
     def one(word, start, w):
-        return learner.refine(wrap_key_data(word, impl="threefry2x32"), start, X, y, w)
+        return train(wrap_key_data(word, impl="threefry2x32"), start, X, y, w)
 
     return over_members(one)(words, params, W)
 
@@ -268,7 +295,9 @@ def _embed(learner, params, X):
 
 _fit_members = door(_fit, static=(0,), name="fit_many")
 _init_members = door(_init, static=(0,), name="init_many")
-_refine_members = door(_refine, static=(0,), name="refine_many")
+_onward_members = {
+    method: door(partial(_train_on, method), static=(0,), name=f"{method}_many") for method in ("refine", "resume")
+}
 _predict_members = door(_predict, static=(0,), name="predict_many")
 _sketch_members = door(_sketch, static=(0, 1), name="sketch_many")
 _embed_members = door(_embed, static=(0,), name="embed_many")

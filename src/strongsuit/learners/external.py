@@ -14,6 +14,9 @@ from sklearn.utils.validation import has_fit_parameter
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import Prediction
 from strongsuit.errors import InputError
+from strongsuit.learners import gradients
+
+SEEN = 1024  # training rows that a fitted model remembers
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class ExternalParams:
     estimators: tuple[Any, ...]
     k: int
     constant: int | None = None  # the only class seen in training, where a classifier saw one
+    rows: np.ndarray | None = None  # up to SEEN training rows, by which inputs are scaled; None if read from a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +68,7 @@ class External:
         shared = y.shape[1] == 1 or get_tags(self.estimator).target_tags.multi_output
         targets = [y[:, 0] if y.shape[1] == 1 else y] if shared else list(y.T)
         fitted = [self._fit_target(key_for(key, part), X, t, w) for part, t in enumerate(targets)]
-        return ExternalParams(tuple(fitted), y.shape[1])
+        return ExternalParams(tuple(fitted), y.shape[1], rows=_remembered(key, X))
 
     def predict(self, params: ExternalParams, X: np.ndarray) -> Prediction:
         """Means (n, k), or probabilities of k classes; no variance."""
@@ -77,14 +81,39 @@ class External:
         """The inputs themselves: an arbitrary estimator has no inner representation to offer."""
         return np.asarray(X, dtype=float)
 
+    def sketch(self, key: Key, params: ExternalParams, X: np.ndarray, width: int) -> np.ndarray:
+        """Gradient features (n, width), float32: leaves of tree ensembles, inputs of linear models, and for all
+        others random features of a surrogate, as `stand_in` tells. Estimators of single outputs are averaged."""
+        X = np.asarray(X, dtype=float)
+        if params.rows is None:
+            raise InputError(
+                "gradient features need training rows, which a model read from a file has not: fit it anew"
+            )
+        if self.stand_in(params):
+            return gradients.surrogate_features(
+                key, lambda rows: self.predict(params, rows).mean, X, params.rows, width
+            )
+        total = np.zeros((len(X), width), np.float32)
+        for part, estimator in enumerate(params.estimators):
+            total += gradients.gradient_features(key_for(key, part), estimator, X, params.rows, width)
+        return total / np.float32(len(params.estimators) ** 0.5)
+
+    def stand_in(self, params: ExternalParams) -> str:
+        """What `sketch` shows in place of gradients, in words; "" where it shows the model's own."""
+        if params.estimators and gradients.kind_of(params.estimators[0]) != gradients.SURROGATE:
+            return ""
+        name = type(self.estimator).__name__
+        return f"{name} shows no gradients: features of a Gaussian process surrogate stand in for them"
+
     def _fit_classes(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> ExternalParams:
         """A fitted classifier, or the one class that is present (many classifiers refuse to be fitted to one)."""
         if not np.array_equal(y, np.eye(y.shape[1])[np.argmax(y, axis=1)]):
             raise InputError("y of a classifier must be indicator columns: one 1 in each row, zeros elsewhere")
         labels = np.argmax(y, axis=1)
         if len(np.unique(labels)) == 1:
-            return ExternalParams((), y.shape[1], int(labels[0]))
-        return ExternalParams((self._fit_target(key_for(key, 0), X, labels, w),), y.shape[1])
+            return ExternalParams((), y.shape[1], int(labels[0]), _remembered(key, X))
+        fitted = self._fit_target(key_for(key, 0), X, labels, w)
+        return ExternalParams((fitted,), y.shape[1], rows=_remembered(key, X))
 
     def _fit_target(self, key: Key, X: np.ndarray, target: np.ndarray, w: np.ndarray) -> Any:
         """A clone fitted to one target (or all, where it takes several), weights passed the way it takes them."""
@@ -96,6 +125,11 @@ class External:
             return estimator.fit(X, target, **{name: w})
         rows = _repeated(w, type(estimator).__name__)
         return estimator.fit(X[rows], target[rows])
+
+
+def _remembered(key: Key, X: np.ndarray) -> np.ndarray:
+    """Up to SEEN of the rows, drawn by the key, in random order."""
+    return X[key_for(key, "remembered").numpy().permutation(len(X))[:SEEN]]
 
 
 def _seeded(estimator: Any, key: Key) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 
 from strongsuit.core.keys import Key
 from strongsuit.core.learner import Marginal, Prediction
+from strongsuit.core.sketches import sketch_columns
 
 BASES = ("linear", "polynomial", "fourier")  # simplest first: ties go to the simpler
 PENALTIES = np.logspace(-6.0, 3.0, 19)  # ratio of noise to prior variance, in standardised units
@@ -65,6 +66,13 @@ class Ridge:
         """Basis columns (n, p)."""
         Z = (np.asarray(X, float) - params["center"]) / params["spread"]
         return _columns(BASES[int(params["basis"])], Z, params["frequencies"], float(params["length"]))
+
+    def sketch(self, key: Key, params: Params, X: np.ndarray, width: int) -> np.ndarray:
+        """Gradient features (n, width), float32: the basis columns, scaled as the prior believes in their coefficients,
+        with a 1 appended. On the linear basis these are the standardised inputs and a 1."""
+        P = self.embed(params, X)
+        scale = _prior(P.shape[1], len(params["center"])) / LINEAR_SCALE
+        return sketch_columns(key, np.hstack([P * scale, np.ones((len(P), 1))]), width)
 
 
 def _fit(bases: tuple[str, ...], frequencies: np.ndarray, length: float, octaves: int, X, y, w) -> Params:
@@ -138,10 +146,7 @@ def _columns(basis: str, Z: np.ndarray, frequencies: np.ndarray, length: float) 
 def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
     """(log marginal likelihood, coef, intercept, misfit (k,), dof, Occam factor) at the best penalty of the grid."""
     n, k = w.sum(), y.shape[1]
-    scale = np.full(P.shape[1], 1.0)
-    scale[:d] = LINEAR_SCALE
-    if P.shape[1] > d:  # Fourier columns share one unit of prior variance
-        scale[d:] = np.sqrt(2.0 / (P.shape[1] - d)) if d else 1.0
+    scale = _prior(P.shape[1], d)
     mean_p, mean_y, root = w @ P / n, w @ y / n, np.sqrt(w)[:, None]
     A, b = (P - mean_p) * scale, (y - mean_y) * root
     A *= root
@@ -158,6 +163,15 @@ def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
     best = int(np.argmax(likelihood))
     coef = scale[:, None] * (vectors @ (rotated / shrunk[best][:, None]))
     return likelihood[best], coef, mean_y - mean_p @ coef, residual[best], dof, occam[best]
+
+
+def _prior(p: int, d: int) -> np.ndarray:
+    """Prior standard deviations (p,) of the coefficients, of which the first d are linear."""
+    scale = np.full(p, 1.0)
+    scale[:d] = LINEAR_SCALE
+    if p > d:  # Fourier columns share one unit of prior variance
+        scale[d:] = np.sqrt(2.0 / (p - d)) if d else 1.0
+    return scale
 
 
 def _empty(frequencies: np.ndarray, X: np.ndarray, y: np.ndarray) -> Params:

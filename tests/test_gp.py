@@ -49,9 +49,11 @@ def test_predictions_are_those_of_scikit_learn_with_the_same_hyper_parameters(ro
     Z = (X - params["x_center"]) / params["x_spread"]
     t = (y - params["y_center"]) / params["y_spread"]
     peer = GaussianProcessRegressor(kernels, alpha=noise / w + module.JITTER * signal, optimizer=None).fit(Z, t)
-    expected = peer.predict(Z[:20] + 0.1) * params["y_spread"] + params["y_center"]
-    found = learner.predict(params, (Z[:20] + 0.1) * params["x_spread"] + params["x_center"]).mean
-    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    mean, spread = peer.predict(Z[:20] + 0.1, return_std=True)
+    found = learner.predict(params, (Z[:20] + 0.1) * params["x_spread"] + params["x_center"])
+    np.testing.assert_allclose(found.mean, mean * params["y_spread"] + params["y_center"], rtol=1e-6, atol=1e-6)
+    assert found.variance.shape == (20, 2)
+    np.testing.assert_allclose(found.variance, spread**2 * params["y_spread"] ** 2, rtol=1e-6, atol=1e-9)
 
 
 def test_the_kernel_of_larger_likelihood_is_taken() -> None:
@@ -69,6 +71,65 @@ def test_a_projected_process_on_all_rows_is_the_exact_one(rows: tuple) -> None:
     approximate = projected.fit(root_key(0), X, y, w)
     near = exact.predict(params, X).mean, projected.predict(approximate, X).mean
     np.testing.assert_allclose(*near, atol=2e-3 * y.std())
+    variances = exact.predict(params, X).variance, projected.predict(approximate, X).variance
+    np.testing.assert_allclose(*variances, rtol=0.4)  # the base rows' jitter, here a third of the noise, adds to it
+
+
+def test_the_variance_of_few_inducing_rows_is_that_of_the_plain_formula(rows: tuple) -> None:
+    X, y, w = rows
+    learner = GP("matern", exact_rows=10, inducing=25)
+    params = learner.fit(root_key(0), X, y, w)
+    theta, base, Z = params["theta"], params["base"], learner.embed(params, X)
+    noise, new = np.exp(theta[2]), learner.embed(params, X[:30] * 1.1)
+    K = module._kernel(base, base, theta, "matern")
+    K += (1e-6 * np.exp(theta[0]) + 1e-10 * np.trace(K) / 25) * np.eye(25)
+    cross, far = module._kernel(base, Z, theta, "matern"), module._kernel(base, new, theta, "matern")
+    prior = np.diag(module._kernel(new, new, theta, "matern"))
+    given = far.T @ np.linalg.solve(noise * K + (cross * w) @ cross.T, far)
+    expected = prior - np.diag(far.T @ np.linalg.solve(K, far)) + noise * np.diag(given)
+    found = learner.predict(params, X[:30] * 1.1).variance / params["y_spread"] ** 2
+    np.testing.assert_allclose(found, np.stack([expected, expected], axis=1), rtol=1e-6)
+
+
+def test_the_variance_can_be_left_out_and_is_nothing_that_old_parameters_must_have(rows: tuple) -> None:
+    X, y, w = rows
+    full, plain = GP("rbf"), GP("rbf", variance=False)
+    params = plain.fit(root_key(0), X, y, w)
+    assert plain.predict(params, X).variance is None and full.predict(params, X).variance is None
+    both = full.fit(root_key(0), X, y, w)
+    np.testing.assert_array_equal(full.predict(both, X).mean, plain.predict(params, X).mean)
+    assert plain.predict(both, X).variance is None
+
+
+def test_many_rows_are_predicted_in_pieces(rows: tuple, monkeypatch) -> None:
+    X, y, w = rows
+    learner = GP("rbf")
+    params = learner.fit(root_key(0), X, y, w)
+    whole = learner.predict(params, X)
+    largest = []
+    kernel = module._kernel
+    monkeypatch.setattr(module, "CHUNK", 7)
+    monkeypatch.setattr(module, "_kernel", lambda Z, B, *rest: largest.append(len(Z)) or kernel(Z, B, *rest))
+    pieces = learner.predict(params, X)
+    np.testing.assert_allclose(pieces.mean, whole.mean, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(pieces.variance, whole.variance, rtol=1e-6, atol=1e-12)
+    assert sorted(set(largest)) == [80 % 7, 7, 80]  # the labels' own matrix once
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "matern"])
+def test_kernel_features_carry_the_prior_and_with_the_noise_the_posterior(rows: tuple, kernel: str) -> None:
+    X, y, _ = rows
+    learner = GP(kernel)
+    params = learner.fit(root_key(0), X[:40], y[:40], np.ones(40))
+    F, noise = learner.kernel_features(params, X)
+    Z, theta = learner.embed(params, X), params["theta"]
+    K = module._kernel(Z, Z, theta, kernel)
+    assert np.trace(K - F @ F.T) < 1e-6 * np.trace(K) and noise == np.exp(theta[2])
+    L = F[:40]
+    left = F @ F.T - F @ L.T @ np.linalg.solve(L @ L.T + noise * np.eye(40), L @ F.T)
+    wanted = learner.predict(params, X).variance / params["y_spread"] ** 2
+    np.testing.assert_allclose(np.diag(left), wanted[:, 0], atol=3e-4 * K.max())
+    assert learner.kernel_features(params, X, 9)[0].shape == (80, 9)
 
 
 def test_few_inducing_rows_still_follow_a_smooth_law() -> None:

@@ -36,7 +36,7 @@ def _paper_mlp(widths: tuple[int, ...]) -> Any:
 def _gp() -> Any:
     from strongsuit.learners.gp import GP
 
-    return GP()
+    return GP(variance=False)  # nobody downstream asks for it, and with many rows it costs more than the mean
 
 
 def _hgb() -> Any:

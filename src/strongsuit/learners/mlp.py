@@ -54,11 +54,12 @@ TRIAL_STEPS = 5000.0  # and never more: rows that warrant longer training leave 
 @pytree
 @dataclass(frozen=True)
 class MLPParams:
-    """Layers, the optimiser's state (so that `refine` continues where a fit ended) and the scaling of X and y."""
+    """Layers, the scaling of X and y; the optimiser's state and the decay, with which `refine` and `resume` go on."""
 
     layers: Layers
     adam: Any
     scaling: Scaling
+    decay: Any
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,10 @@ class MLP:
         start, seed, found = self._start(key, X, y, w)
         held = self.held_out if self.early_stopping or self.choose_decay else 0.0
         rows = scaled(found, start.scaling, held)
-        train = self._train_chosen if self.choose_decay else self._train
-        layers, adam = train(start, rows, seed)
-        return MLPParams(layers, adam, start.scaling)
+        if not self.choose_decay:
+            return MLPParams(*self._train(start, rows, seed), start.scaling, jnp.float32(self.weight_decay))
+        (layers, adam), decay = self._train_chosen(start, rows, seed)
+        return MLPParams(layers, adam, start.scaling, decay)
 
     def init(self, key: jax.Array, X: jax.Array, y: jax.Array, w: jax.Array) -> MLPParams:
         """Random weights with the scaling of these rows: what `refine` starts from in stepwise training."""
@@ -134,17 +136,16 @@ class MLP:
         # Batches are shuffled anyway, and nothing is held out: the rows' order does not matter.
         rows = scaled(gathered(None, X, y, w), params.scaling, 0.0)
         layers, adam = self._pass(params.layers, params.adam, rows, seed, lambda _: self.learning_rate)
-        return MLPParams(layers, adam, params.scaling)
+        return replace(params, layers=layers, adam=adam)
 
     def resume(self, key: jax.Array, params: MLPParams, X: jax.Array, y: jax.Array, w: jax.Array):
         """Parameters trained on from given ones for `resume_steps` steps, the rate falling along a cosine again; the
-        scaling stays, the optimiser starts afresh. No decay is chosen: it is `weight_decay`."""
-        seed = seed_of(key)
+        scaling and the decay stay, the optimiser starts afresh."""
+        seed, steps = seed_of(key), self.resume_steps
         rows = scaled(gathered(None, X, y, w), params.scaling, 0.0)
-        short = replace(self, early_stopping=False, least_steps=self.resume_steps, most_steps=self.resume_steps)
-        start = MLPParams(params.layers, ADAM.init(params.layers), params.scaling)
-        layers, adam = short._train(start, rows, seed)
-        return MLPParams(layers, adam, params.scaling)
+        short = replace(self, early_stopping=False, weight_decay=params.decay, least_steps=steps, most_steps=steps)
+        layers, adam = short._train(replace(params, adam=ADAM.init(params.layers)), rows, seed)
+        return replace(params, layers=layers, adam=adam)
 
     def predict(self, params: MLPParams, X: jax.Array) -> Prediction:
         """Means (n, k); no variance."""
@@ -184,10 +185,11 @@ class MLP:
         seed = seed_of(jax.random.fold_in(key, 1))
         found = gathered(seed, X, y, w)
         layers = init_layers(key, X.shape[1], self.widths, y.shape[1], self.activation, self.initial_scale)
-        return MLPParams(layers, ADAM.init(layers), fit_scaling(*found)), seed, found
+        start = MLPParams(layers, ADAM.init(layers), fit_scaling(*found), jnp.float32(self.weight_decay))
+        return start, seed, found
 
     def _train_chosen(self, start, rows, seed):
-        """The training on all rows with the decay that was best on held-out rows after short trials.
+        """The training on all rows with the decay that was best on held-out rows after short trials, and that decay.
 
         Trials and final training are turns of one loop, so that the training is compiled once.
         """
@@ -212,7 +214,8 @@ class MLP:
             return errors.at[number].set(error, mode="drop"), state
 
         first = (jnp.full(trials, jnp.inf), (start.layers, start.adam))
-        return lax.fori_loop(0, trials + 1, turn, first)[1]
+        errors, state = lax.fori_loop(0, trials + 1, turn, first)
+        return state, jnp.array(DECAYS)[jnp.argmin(errors)]
 
     def _train(self, start, rows, seed):
         """Layers and optimiser state after all epochs; the best seen on held-out rows where these are kept."""

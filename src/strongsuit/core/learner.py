@@ -63,6 +63,8 @@ class Learner(Protocol):
     the same form, a short training of its own after rows were added;
     `init(key, X, y, w) -> params`, untrained ones; `sketch(key, params, X, width)`, gradient features
     (n, width), and `stand_in(params) -> str`, words for what they show instead where they are none of the model's;
+    `kernel_features(params, X, rank) -> (features (n, r), noise)`, if a kernel's prior stands behind them: inner
+    products are the prior covariance of X, noise the variance of a label's error in the same units;
     `marginal(params) -> Marginal`, if a marginal likelihood fitted them.
     """
 

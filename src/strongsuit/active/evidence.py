@@ -15,26 +15,29 @@ import numpy as np
 from strongsuit.active.pool import Pool
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import embed_many, fit_many, member_keys, pick, predict_many, sketch_many
+from strongsuit.core.learner import embed_many, fit_many, member_keys, pick, predict_many, resume_many, sketch_many
 from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
 
 SKETCH = 512  # columns of the gradient features: Holzmueller et al. (2023) found more to change nothing
 REFERENCES = 512  # rows against which influence is measured
+RESUMES = 9  # every tenth training begins anew: members that only resume grow alike
 NUMBERS = 2 * 10**7  # member outputs held at once
 FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", "y_true")
 
 
 @dataclass(frozen=True)
 class Committee:
-    """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before."""
+    """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before. `resumed`
+    counts the trainings since the one from fresh weights."""
 
     learner: Any
     keys: tuple[Key, ...]
     params: Any
     center: np.ndarray
     scale: float
+    resumed: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,30 @@ class Evidence:
     stand_in: str = ""
 
 
-def train(key: Key, learner: Any, pool: Pool, members: int, *, rows: np.ndarray | None = None) -> Committee:
+def train(
+    key: Key,
+    learner: Any,
+    pool: Pool,
+    members: int,
+    *,
+    rows: np.ndarray | None = None,
+    start: Committee | None = None,
+) -> Committee:
     """A committee fitted to the labelled rows, or to those of `rows` (n,) bool among them.
 
-    One scale serves all outputs: the root of the mean labelled variance, 1 if nothing varies.
+    One scale serves all outputs: the root of the mean labelled variance, 1 if nothing varies. Training goes on from
+    the committee `start`, with its scale, where the learner can resume; after RESUMES times it begins anew.
     """
     used = np.flatnonzero(pool.labelled if rows is None else pool.labelled & rows)
     if not len(used):
         raise InputError("no row is labelled: a committee needs some labels to learn from")
-    X, y = pool.X[used], pool.y[used]
+    X, y, keys, W = pool.X[used], pool.y[used], member_keys(key, members), np.ones((members, len(used)))
+    if start is not None and start.resumed < RESUMES and hasattr(learner, "resume"):
+        params = resume_many(learner, keys, start.params, X, (y - start.center) / start.scale, W)
+        return Committee(learner, tuple(keys), params, start.center, start.scale, start.resumed + 1)
     center = y.mean(0)
     scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
-    keys = member_keys(key, members)
-    params = fit_many(learner, keys, X, (y - center) / scale, np.ones((members, len(used))))
-    return Committee(learner, tuple(keys), params, center, scale)
+    return Committee(learner, tuple(keys), fit_many(learner, keys, X, (y - center) / scale, W), center, scale)
 
 
 def answer(committee: Committee, X: np.ndarray) -> np.ndarray:
@@ -104,6 +117,8 @@ def gather(
     pool's own ranges. Raises InputError for a field that the learner cannot give.
     """
     needs = set(needs)
+    if "box" in needs:
+        _needed(box, "a box of inputs")
     found: dict[str, Any] = {}
     center, scale = (np.zeros(pool.y.shape[1]), 1.0) if committee is None else (committee.center, committee.scale)
     x_std = _standardised(pool.X)

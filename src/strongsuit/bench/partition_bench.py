@@ -14,17 +14,14 @@ from typing import Any
 import numpy as np
 
 from strongsuit import recipes
+from strongsuit.bench.grids import LIMIT_SECONDS, Progress, first_line, run_cells
 from strongsuit.bench.methods import JAX, METHODS, Method, Said, find_method
-from strongsuit.bench.records import Record, append_records, machine, read_records, versions
+from strongsuit.bench.records import Record, machine, read_records, versions
 from strongsuit.bench.tasks import Sample, draw, find_task, require_table, tasks_for
-from strongsuit.bench.workers import Failure, spawned
+from strongsuit.bench.workers import spawned
 from strongsuit.core.compile import compile_seconds, use_compile_cache
 from strongsuit.core.learner import fits_done
 from strongsuit.errors import InputError, MissingDependency
-
-LIMIT_SECONDS = 3_600.0  # a cell that takes longer is recorded as failed
-REASON_LENGTH = 300
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,9 @@ class Cell:
     seed: int
     method: str
     learner: str
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.method} seed {self.seed}"
 
 
 def grid(
@@ -71,19 +71,16 @@ def run_grid(
 ) -> int:
     """How many cells were measured; those that the folder `out` has already are skipped.
 
-    Failed cells are skipped too, unless `retry` is true or a package was missing. Each cell is on the disk
-    before the next one counts, so an interrupt loses only what was being measured. Raises StoreError at once if
-    a table cannot be had.
+    Failed cells are skipped too, unless `retry` is true or a package was missing. Raises StoreError at once if a table
+    cannot be had.
     """
     done = finished(read_records(out), retry=retry)
-    open_cells = [cell for cell in cells if cell not in done]
-    for name in dict.fromkeys(cell.task for cell in open_cells):
+    for name in dict.fromkeys(cell.task for cell in cells if cell not in done):
         require_table(find_task(name))
-    for count, (cell, result) in enumerate(workers(measure, open_cells, jobs=jobs, limit=limit), 1):
-        failed = isinstance(result, Failure)
-        append_records(out, _failures(cell, result.reason, "limit") if failed else result)
-        progress(f"{cell.task} {cell.method} seed {cell.seed}", count / len(open_cells))
-    return len(open_cells)
+    return run_cells(
+        cells, out, measure=measure, failures=_failures, done=done, jobs=jobs, limit=limit, progress=progress,
+        workers=workers,
+    )  # fmt: skip
 
 
 def finished(records: Iterable[Record], *, retry: bool = False) -> set[Cell]:
@@ -108,7 +105,7 @@ def measure(cell: Cell) -> list[Record]:
             for result in method.results
         ]
     except Exception as error:  # a rival may fail in any way; that is a result too
-        return _failures(cell, _first_line(error), type(error).__name__)
+        return _failures(cell, first_line(error), type(error).__name__)
 
 
 def _timed(method: Method, sample: Sample, cell: Cell) -> tuple[Said, dict[str, Any]]:
@@ -152,11 +149,6 @@ def _head(cell: Cell, method: Method, result: str) -> Record:
 def _failures(cell: Cell, reason: str, kind: str) -> list[Record]:
     method = find_method(cell.method)
     return [_head(cell, method, result) | {"error": reason, "kind": kind} for result in method.results]
-
-
-def _first_line(error: Exception) -> str:
-    text = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text}"[:REASON_LENGTH]
 
 
 def _results(cell: Cell) -> set[str]:

@@ -25,7 +25,7 @@ def choose(name: str):
     def run(key, X, y, open_rows, b):
         pool = pool_of(X, y=y)
         pool.state[~open_rows & ~pool.labelled] = EXCLUDED
-        committee = train(key_for(key, "train"), LEARNER, pool, 3) if strategy.learns else None
+        committee = train(key_for(key, "train"), LEARNER, pool, 3, needs=strategy.needs) if strategy.learns else None
         truth = np.sin(X[:, :1]) if strategy.evaluation_only else None
         evidence = gather(key, committee, pool, strategy.needs, y_true=truth)
         return propose(key, strategy, evidence, b)

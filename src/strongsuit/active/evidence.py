@@ -6,12 +6,13 @@ Only the fields that a strategy names are computed. No fit happens here or below
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from strongsuit.active.auxiliary import KINDS, Auxiliary, fit_beside, uncertainty
 from strongsuit.active.pool import Pool
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
@@ -24,13 +25,14 @@ SKETCH = 512  # columns of the gradient features: Holzmueller et al. (2023) foun
 REFERENCES = 512  # rows against which influence is measured
 RESUMES = 9  # every tenth training begins anew: members that only resume grow alike
 NUMBERS = 2 * 10**7  # member outputs held at once
-FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", "y_true")
+FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", *KINDS, "y_true")
 
 
 @dataclass(frozen=True)
 class Committee:
     """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before. `resumed`
-    counts the trainings since the one from fresh weights."""
+    counts the trainings since the one from fresh weights. `auxiliary` holds networks fitted beside them, by the field
+    of Evidence that they answer."""
 
     learner: Any
     keys: tuple[Key, ...]
@@ -38,6 +40,7 @@ class Committee:
     center: np.ndarray
     scale: float
     resumed: int = 0
+    auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,10 @@ class Evidence:
     x and x_std (n, d) inputs in [-1, 1] and standardised; y (n, k) known labels on the committee's scale, NaN
     elsewhere; mean (n, k), var (n,), members (m, n, k) of the committee; last (n, h + 1) hidden units of its first
     member; grad (n, p) sketched gradients; ridge (d, k) coefficients on x_std; reference (r,) row numbers;
-    y_true (n, k) true labels, which only a benchmark has; stand_in, what grad shows in place of the committee's own
-    gradients, "" if it shows these. available, anchors (n,) bool: rows that may be chosen, and rows that already count
-    (labelled or pending).
+    dropout_var (n,) the variance over passes of a dropout network; loss_hat (n,) the losses that a network predicts of
+    itself; y_true (n, k) true labels, which only a benchmark has; stand_in, what grad shows in place of the committee's
+    own gradients, "" if it shows these. available, anchors (n,) bool: rows that may be chosen, and rows that already
+    count (labelled or pending).
     """
 
     x: np.ndarray
@@ -65,6 +69,8 @@ class Evidence:
     grad: np.ndarray | None = None
     ridge: np.ndarray | None = None
     reference: np.ndarray | None = None
+    dropout_var: np.ndarray | None = None
+    loss_hat: np.ndarray | None = None
     y_true: np.ndarray | None = None
     stand_in: str = ""
 
@@ -77,11 +83,13 @@ def train(
     *,
     rows: np.ndarray | None = None,
     start: Committee | None = None,
+    needs: Iterable[str] = (),
 ) -> Committee:
     """A committee fitted to the labelled rows, or to those of `rows` (n,) bool among them.
 
     One scale serves all outputs: the root of the mean labelled variance, 1 if nothing varies. Training goes on from
     the committee `start`, with its scale, where the learner can resume; after RESUMES times it begins anew.
+    `needs` are fields of Evidence: those that a network beside the committee answers have it trained, always anew.
     """
     used = np.flatnonzero(pool.labelled if rows is None else pool.labelled & rows)
     if not len(used):
@@ -89,10 +97,14 @@ def train(
     X, y, keys, W = pool.X[used], pool.y[used], member_keys(key, members), np.ones((members, len(used)))
     if start is not None and start.resumed < RESUMES and hasattr(learner, "resume"):
         params = resume_many(learner, keys, start.params, X, (y - start.center) / start.scale, W)
-        return Committee(learner, tuple(keys), params, start.center, start.scale, start.resumed + 1)
-    center = y.mean(0)
-    scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
-    return Committee(learner, tuple(keys), fit_many(learner, keys, X, (y - center) / scale, W), center, scale)
+        found = Committee(learner, tuple(keys), params, start.center, start.scale, start.resumed + 1)
+    else:
+        center = y.mean(0)
+        scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
+        params = fit_many(learner, keys, X, (y - center) / scale, W)
+        found = Committee(learner, tuple(keys), params, center, scale)
+    beside = fit_beside(key_for(key, "auxiliary"), learner, X, (y - found.center) / found.scale, needs)
+    return replace(found, auxiliary=beside)
 
 
 def answer(committee: Committee, X: np.ndarray) -> np.ndarray:
@@ -139,6 +151,8 @@ def gather(
         found["ridge"] = _ridge(x_std[pool.labelled], y[pool.labelled])
     if "reference" in needs:
         found["reference"] = _reference(key_for(key, "reference"), pool)
+    for name in sorted(needs & KINDS.keys()):
+        found[name] = _beside(_needed(committee, "a committee"), name, pool.X)
     if "y_true" in needs:
         found["y_true"] = (_needed(y_true, "true labels") - center) / scale
     counted = pool.labelled | pool.pending if anchors is None else anchors
@@ -181,6 +195,12 @@ def _moments(committee: Committee, X: np.ndarray) -> tuple[np.ndarray, np.ndarra
         means.append(said.mean(0))
         variances.append(said.var(0).mean(1))
     return np.concatenate(means), np.concatenate(variances)
+
+
+def _beside(committee: Committee, name: str, X: np.ndarray) -> np.ndarray:
+    if name not in committee.auxiliary:
+        raise InputError(f"this committee was trained without {name}: name it among the needs of `train`")
+    return uncertainty(committee.auxiliary[name], X, size=max(1024, NUMBERS // max(1, 3 * len(committee.center))))
 
 
 def _first(committee: Committee) -> Any:

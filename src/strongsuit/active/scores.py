@@ -20,6 +20,17 @@ def true_loss(evidence: Evidence) -> np.ndarray:
     return ((evidence.mean - evidence.y_true) ** 2).mean(1)
 
 
+def dropout_variance(evidence: Evidence) -> np.ndarray:
+    """Variance (n,) over thinned copies of a dropout network, averaged over outputs (Gal, Islam and Ghahramani 2017; in
+    regression BALD grows with the variance)."""
+    return evidence.dropout_var
+
+
+def learning_loss(evidence: Evidence) -> np.ndarray:
+    """Loss (n,) that a network predicts of itself; its order is learned, its size is not (Yoo and Kweon, 2019)."""
+    return evidence.loss_hat
+
+
 def expected_change(evidence: Evidence) -> np.ndarray:
     """How much (n,) the outputs of reference rows would move: member disagreement times the mean absolute gradient
     kernel between the row and the references (after Kaeding et al., 2018)."""

@@ -228,7 +228,7 @@ def _selected(key: Key, session: Session, strategy: Strategy, pool: Pool, audit:
     hidden[audit] = session.guarded
     committee = None
     if strategy.learns:
-        committee = train(key_for(key, "train"), session.learner, pool, MEMBERS, rows=~hidden)
+        committee = train(key_for(key, "train"), session.learner, pool, MEMBERS, rows=~hidden, needs=strategy.needs)
     anchors = (pool.labelled | pool.pending) & ~hidden
     evidence = gather(key, committee, pool, strategy.needs, anchors=anchors)
     if pool.group is None or session.allow_replicates:

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from strongsuit.active import embeddings, scores
+from strongsuit.active.auxiliary import KINDS
 from strongsuit.active.evidence import Evidence
 from strongsuit.active.selectors.bait import bait
 from strongsuit.active.selectors.blend import blend
@@ -47,7 +48,7 @@ class Strategy:
     @property
     def learns(self) -> bool:
         """Whether it asks a fitted committee anything."""
-        return bool(self.needs & {"mean", "var", "members", "last", "grad"})
+        return bool(self.needs & {"mean", "var", "members", "last", "grad", *KINDS})
 
 
 def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selection:
@@ -105,6 +106,14 @@ _TABLE = (
          top_k, "grad", score=scores.posterior_variance),
     _row("power_bald", "rows drawn in proportion to it", "Kirsch et al. 2021", power, "grad",
          score=scores.posterior_variance),
+    _row("bald_dropout", "the largest variance between thinned copies of a dropout network",
+         "Gal et al. 2017; arXiv 2201.12632", top_k, "dropout_var", score=scores.dropout_variance),
+    _row("power_bald_dropout", "rows drawn in proportion to it", "Kirsch et al. 2021", power, "dropout_var",
+         score=scores.dropout_variance),
+    _row("learning_loss", "the largest losses that a network predicts of itself", "Yoo and Kweon 2019", top_k,
+         "loss_hat", score=scores.learning_loss),
+    _row("power_learning_loss", "rows drawn in proportion to them", "Kirsch et al. 2021", power, "loss_hat",
+         score=scores.learning_loss),
     _row("emoc", "the rows that would move predictions most", "Kaeding et al. 2018", top_k,
          "members grad reference", score=scores.expected_change),
     _row("power_emoc", "rows drawn in proportion to it", "Kirsch et al. 2021", power, "members grad reference",

@@ -77,6 +77,12 @@ class External:
         columns = [np.asarray(estimator.predict(X), dtype=float) for estimator in params.estimators]
         return Prediction(np.concatenate([c.reshape(len(X), -1) for c in columns], axis=1))
 
+    def auxiliary(self, name: str) -> Any:
+        """The network to train beside this model for estimates that it cannot give: that of an `MLP` with defaults."""
+        from strongsuit.learners.mlp import MLP  # a learner on the host loads JAX only where it must
+
+        return MLP().auxiliary(name)
+
     def embed(self, params: ExternalParams, X: np.ndarray) -> np.ndarray:
         """The inputs themselves: an arbitrary estimator has no inner representation to offer."""
         return np.asarray(X, dtype=float)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
@@ -104,6 +104,12 @@ class GP:
         diagonal = _prior_variance(Z, theta)
         features = pivoted_cholesky(Z, lambda A, B: _kernel(A, B, theta, kind), diagonal, rank=rank)
         return features, float(np.exp(theta[2]))
+
+    def auxiliary(self, name: str) -> Any:
+        """The network to train beside this model for estimates that it cannot give: that of an `MLP` with defaults."""
+        from strongsuit.learners.mlp import MLP  # a learner on the host loads JAX only where it must
+
+        return MLP().auxiliary(name)
 
     def embed(self, params: Params, X: np.ndarray) -> np.ndarray:
         """Standardised inputs (n, d)."""

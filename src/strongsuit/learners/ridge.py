@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,6 +61,12 @@ class Ridge:
     def marginal(self, params: Params) -> Marginal:
         """The fit's terms of a marginal likelihood that several models share."""
         return Marginal(params["misfit"], float(params["dof"]), float(params["occam"]))
+
+    def auxiliary(self, name: str) -> Any:
+        """The network to train beside this model for estimates that it cannot give: that of an `MLP` with defaults."""
+        from strongsuit.learners.mlp import MLP  # a learner on the host loads JAX only where it must
+
+        return MLP().auxiliary(name)
 
     def embed(self, params: Params, X: np.ndarray) -> np.ndarray:
         """Basis columns (n, p)."""

@@ -107,6 +107,12 @@ def draw(task: Task, *, seed: int, by: str) -> Sample:
     return Sample(X[training], y[training], kept, X[~training], y[~training])
 
 
+def table_rows(task: Task) -> tuple[pd.DataFrame, np.ndarray]:
+    """Features and target (n,) of a public table."""
+    table = load(task.source)
+    return table.X, table.frame[task.target].to_numpy(float)
+
+
 def _rows(task: Task, seed: int) -> tuple[pd.DataFrame, np.ndarray, np.ndarray | None]:
     if task.source in GENERATORS:
         frame = generate(task.source, rows=GENERATED_ROWS, seed=seed).to_frame()

@@ -51,6 +51,22 @@ def grad_posterior(key: Key | None, evidence: Evidence) -> np.ndarray:
     return posterior(evidence.grad, evidence.labelled)
 
 
+def gp(key: Key | None, evidence: Evidence) -> np.ndarray:
+    """Features (n, r) whose inner products are the prior kernel of a Gaussian process fitted to the labels."""
+    return evidence.gp
+
+
+def gp_posterior(key: Key | None, evidence: Evidence) -> np.ndarray:
+    """The same (n, r) given labels of the rows that count, pending ones too, with the noise that the process found in
+    its labels: inner products are its posterior covariance, over the mean prior variance of these rows."""
+    return posterior(evidence.gp, evidence.anchors, noise=gp_noise(evidence))
+
+
+def gp_noise(evidence: Evidence) -> float:
+    """The variance of a label's noise in the units of `gp_posterior`, at least POSTERIOR_NOISE."""
+    return max(POSTERIOR_NOISE, evidence.gp_noise / _size(evidence.gp, evidence.anchors))
+
+
 def acs_features(key: Key, evidence: Evidence, *, width: int = 512) -> np.ndarray:
     """Random features (n, width) of the expected log-likelihood gain (Pinsler et al., 2019): for draws t from the
     posterior, (log(1 + q / s) / 2 - ((f t)^2 + q) / (2 s)) / sqrt(width), q the posterior variance, s the noise."""
@@ -78,11 +94,15 @@ def posterior(features: np.ndarray, labelled: np.ndarray, *, noise: float = POST
         except np.linalg.LinAlgError:
             jitter = 2 * jitter or 1e-5 * np.trace(gram) / len(gram)
     else:
-        raise np.linalg.LinAlgError("the posterior of the gradient features is not positive definite")
+        raise np.linalg.LinAlgError("the posterior of the features is not positive definite")
     return np.sqrt(noise) * solve_triangular(factor, features.T, lower=True).T
 
 
 def _scaled(features: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    features = np.asarray(features, float)
-    size = (features[labelled] ** 2).sum(1).mean() if labelled.any() else 0.0
-    return features / np.sqrt(size) if size > 0 else features
+    return np.asarray(features, float) / np.sqrt(_size(features, labelled))
+
+
+def _size(features: np.ndarray, labelled: np.ndarray) -> float:
+    """Mean square norm of the labelled rows; 1 if there are none, or if it is zero."""
+    size = float((np.asarray(features[labelled], float) ** 2).sum(1).mean()) if labelled.any() else 0.0
+    return size if size > 0 else 1.0

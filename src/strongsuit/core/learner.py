@@ -65,8 +65,8 @@ class Learner(Protocol):
     (n, width), and `stand_in(params) -> str`, words for what they show instead where they are none of the model's;
     `kernel_features(params, X, rank) -> (features (n, r), noise)`, if a kernel's prior stands behind them: inner
     products are the prior covariance of X, noise the variance of a label's error in the same units;
-    `marginal(params) -> Marginal`, if a marginal likelihood fitted them; `auxiliary(name) -> Learner`, a network to train
-    beside it whose variance is an estimate that it cannot give: "dropout" or "loss".
+    `marginal(params) -> Marginal`, if a marginal likelihood fitted them; `auxiliary(name) -> Learner`, a network to
+    train beside it whose variance is an estimate that it cannot give: "dropout" or "loss".
     """
 
     @property

@@ -27,8 +27,9 @@ def choose(name: str):
         pool.state[~open_rows & ~pool.labelled] = EXCLUDED
         committee = train(key_for(key, "train"), LEARNER, pool, 3, needs=strategy.needs) if strategy.learns else None
         truth = np.sin(X[:, :1]) if strategy.evaluation_only else None
-        evidence = gather(key, committee, pool, strategy.needs, y_true=truth)
-        return propose(key, strategy, evidence, b)
+        box = (X.min(0), X.max(0)) if "box" in strategy.needs else None
+        evidence = gather(key, committee, pool, strategy.needs, y_true=truth, box=box)
+        return propose(key, strategy.starts, evidence, b)
 
     return run
 

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active import guard
+from strongsuit.active.box import Box
 from strongsuit.active.evidence import Committee, Evidence, gather, train
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
+from strongsuit.active.offers import narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
 from strongsuit.active.selectors.candidates import Selection
-from strongsuit.active.strategies import Strategy, find_strategy, propose
+from strongsuit.active.strategies import Strategy, check_place, find_strategy, propose
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import fit_many, member_keys, predict_many
 from strongsuit.errors import InputError
@@ -32,6 +34,7 @@ MEMBERS = 5  # of the committee that selects; the deployed one has as many
 LEAST_START = 20
 RESERVED = 0.1  # share of a table that only random draws may take
 FOLDS = 5
+SPARE = 4  # starts of a synthesis for each row wanted, where a constraint may refuse where they end
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ class Batch:
 @dataclass(frozen=True)
 class Session:
     """Everything a campaign of one pool needs to go on; `stream` (n,) is the order of random draws, `order` (n,) when a
-    row was asked for, -1 for never."""
+    row was asked for, -1 for never. With a `box` the pool holds only rows that were asked for or came labelled."""
 
     key: Key
     learner: Any
@@ -69,6 +72,7 @@ class Session:
     round: int = 0
     verdicts: tuple[Verdict, ...] = field(default=())
     allow_replicates: bool = False
+    box: Box | None = None
 
 
 def init(
@@ -93,6 +97,7 @@ def init(
     chosen = find_strategy(strategy)
     if chosen.evaluation_only:
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
+    check_place(chosen, learner, boxed=False)
     if guarded and strategy != "random":
         open_rows = stream[pool.available[stream]]
         first = max(0, start_rows(pool) - int(pool.labelled.sum()))
@@ -101,6 +106,36 @@ def init(
     order = np.where(pool.labelled, 0, -1)
     guarded = guarded and strategy != "random"
     return Session(key, learner, chosen, pool, stream, order, guarded, proven, allow_replicates=allow_replicates)
+
+
+def init_box(
+    key: Key,
+    learner: Any,
+    box: Box,
+    *,
+    X: np.ndarray | None = None,
+    y: np.ndarray | None = None,
+    outputs: int = 1,
+    strategy: str = DEFAULT,
+    guarded: bool = True,
+    proven: bool = False,
+) -> Session:
+    """A session on a box of inputs; rows X (n, d) whose labels y (n, k) are known may come with it, from outside too.
+
+    Every `ask` draws fresh candidates and appends those it chose to the pool, whose X holds the inputs to label:
+    `session.pool.X[batch.index]`. A row's number never changes. Raises InputError for a strategy that looks at true
+    labels or that the learner cannot serve, and for rows without labels.
+    """
+    X = np.empty((0, len(box))) if X is None else np.asarray(X, float)
+    pool = replace(pool_of(X, y=y, outputs=outputs), group=None)  # points of a box do not repeat
+    if X.shape[1] != len(box) or not pool.labelled.all():
+        raise InputError(f"rows that come with a box need labels and {len(box)} columns; X has shape {X.shape}")
+    chosen = find_strategy(strategy)
+    if chosen.evaluation_only:
+        raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
+    check_place(chosen, learner, boxed=True)
+    guarded, order = guarded and strategy != "random", np.zeros(len(pool), int)
+    return Session(key, learner, chosen, pool, np.empty(0, int), order, guarded, proven, box=box)
 
 
 def start_rows(pool: Pool) -> int:
@@ -113,9 +148,33 @@ def ask(session: Session, b: int) -> tuple[Session, Batch]:
 
     Raises InputError for b below 1, and when no row is left.
     """
-    pool = session.pool
     if b < 1:
         raise InputError(f"a batch needs at least one row, got {b}")
+    return _ask(session, b) if session.box is None else _ask_in_box(session, b)
+
+
+def _ask_in_box(session: Session, b: int) -> tuple[Session, Batch]:
+    """The same among fresh rows of the box; those not chosen are dropped again."""
+    known, key = len(session.pool), key_for(session.key, "box", session.round)
+    pool, stream = widened(key, session.pool, session.box, b, evenly=session.strategy.name != "random")
+    order = np.append(session.order, np.full(len(pool) - known, -1))
+    later, batch = _ask(replace(session, pool=pool, stream=stream, order=order), b)
+    if not len(batch.index):
+        raise InputError("the constraint refused every point that was made up: take a strategy that chooses among rows")
+    later = replace(
+        later,
+        pool=narrowed(later.pool, known, batch.index),
+        stream=session.stream,
+        order=np.append(session.order, later.order[batch.index]),
+    )
+    flags = [batch.degraded, "few_feasible" if len(batch.index) < b else ""]
+    degraded = ",".join(dict.fromkeys(flag for part in flags for flag in part.split(",") if flag))
+    return later, replace(batch, index=known + np.arange(len(batch.index)), degraded=degraded)
+
+
+def _ask(session: Session, b: int) -> tuple[Session, Batch]:
+    """The session with at most b rows of its pool marked as asked for, and these rows."""
+    pool = session.pool
     if not pool.available.any():
         raise InputError("no row is left to ask for: all are labelled, pending or excluded")
     b = min(b, int(pool.available.sum()))
@@ -134,7 +193,7 @@ def ask(session: Session, b: int) -> tuple[Session, Batch]:
     if not rest:
         why = "random, because active selection did harm" if session.state == RANDOM else "random share of the batch"
         return _asked(session_, audit, np.full(len(audit), AUDIT), "random", why, "")
-    chosen = _selected(key, session_, strategy, taken, audit, rest)
+    session_, chosen = _selected(key, session_, strategy, taken, audit, rest)
     index = np.concatenate([audit, chosen.index])
     role = np.concatenate([np.full(len(audit), AUDIT), np.full(len(chosen.index), ACTIVE)])
     shuffled = key_for(key, "order").numpy().permutation(len(index))
@@ -223,17 +282,35 @@ def _has_learned(key: Key, session: Session) -> bool:
 
 
 def _selected(key: Key, session: Session, strategy: Strategy, pool: Pool, audit: np.ndarray, b: int):
-    """The active rows: random rows of the audit neither train the selecting committee nor count as anchors."""
+    """The session and its active rows: random rows of the audit neither train the selecting committee nor count as
+    anchors."""
     hidden = session.guarded & (pool.role == AUDIT)
     hidden[audit] = session.guarded
     committee = None
     if strategy.learns:
         committee = train(key_for(key, "train"), session.learner, pool, MEMBERS, rows=~hidden, needs=strategy.needs)
     anchors = (pool.labelled | pool.pending) & ~hidden
-    evidence = gather(key, committee, pool, strategy.needs, anchors=anchors)
+    bounds = None if session.box is None else session.box.bounds
+    evidence = gather(key, committee, pool, strategy.needs, anchors=anchors, box=bounds)
+    if strategy.synthesise is not None:
+        return _synthesised(key, session, strategy, committee, evidence, b)
     if pool.group is None or session.allow_replicates:
-        return propose(key_for(key, "propose"), strategy, evidence, b)
-    return _distinct(key_for(key, "propose"), strategy, evidence, pool, session.pool, audit, b)
+        return session, propose(key_for(key, "propose"), strategy, evidence, b)
+    return session, _distinct(key_for(key, "propose"), strategy, evidence, pool, session.pool, audit, b)
+
+
+def _synthesised(key: Key, session: Session, strategy: Strategy, committee: Committee, evidence: Evidence, b: int):
+    """The session with the rows where a synthesis starts moved to where it ends, and these rows."""
+    wanted = b if session.box.constraint is None else SPARE * b
+    starts = propose(key_for(key, "propose"), strategy.starts, evidence, wanted)
+    X = session.pool.X.copy()
+    points = strategy.synthesise(
+        key_for(key, "synthesise"), committee, session.box, X[starts.index], X[evidence.anchors], b
+    )
+    rows = starts.index[: len(points.X)]
+    X[rows] = points.X
+    flags = ",".join(flag for flag in (starts.degraded, points.degraded) if flag)
+    return replace(session, pool=replace(session.pool, X=X)), Selection(rows, points.gain, flags)
 
 
 def _distinct(key: Key, strategy: Strategy, evidence: Evidence, pool: Pool, before: Pool, audit, b: int) -> Selection:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from strongsuit.active import embeddings, scores
+from strongsuit.active import embeddings, scores, synthesis
 from strongsuit.active.auxiliary import KINDS
 from strongsuit.active.evidence import Evidence
 from strongsuit.active.selectors.bait import bait
@@ -32,8 +33,8 @@ NEIGHBOURS = 10  # a row's spacing is its distance to so many-th nearest row
 @dataclass(frozen=True)
 class Strategy:
     """A row of the table. `needs` are the fields of Evidence it looks at; `density` weighs rows by how densely the
-    pool lies around them; `posterior` conditions the selector on labels of some noise; an `evaluation_only` one
-    sees true labels and runs in benchmarks alone."""
+    pool lies around them; an `evaluation_only` one sees true labels and runs in benchmarks alone; `synthesise` takes
+    the rows that the rest of the row chooses for the starts of points of its own, and needs a box."""
 
     name: str
     words: str
@@ -44,15 +45,23 @@ class Strategy:
     needs: frozenset[str] = frozenset()
     density: bool = False
     evaluation_only: bool = False
+    synthesise: Callable[..., synthesis.Points] | None = None
 
     @property
     def learns(self) -> bool:
         """Whether it asks a fitted committee anything."""
-        return bool(self.needs & {"mean", "var", "members", "last", "grad", *KINDS})
+        return self.synthesise is not None or bool(self.needs & {"mean", "var", "members", "last", "grad", *KINDS})
+
+    @property
+    def starts(self) -> Strategy:
+        """The rule that chooses among given rows: where a synthesis starts, else the strategy itself."""
+        return replace(self, synthesise=None)
 
 
 def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selection:
     """The b rows that the strategy chooses from the evidence, first choice first."""
+    if strategy.synthesise is not None:
+        raise InputError(f"strategy {strategy.name!r} makes up inputs; only its `starts` are rows of the pool")
     if strategy.evaluation_only and evidence.y_true is None:
         raise InputError(f"strategy {strategy.name!r} looks at true labels: it runs in benchmarks only")
     embedding = None if strategy.embed is None else strategy.embed(key_for(key, "embed"), evidence)
@@ -134,6 +143,13 @@ _TABLE = (
          embed=_POSTERIOR),
     _row("kmeans_pp", "rows drawn by squared distance in gradient features (like BADGE)", "Holzmueller et al. 2023",
          kmeans_pp, "grad", embed=_GRAD),
+    _row("na_qbc", "points that climb to where the committee disagrees most", "arXiv 2201.12632", uniform, "box",
+         synthesise=synthesis.na_qbc),
+    _row("na_qbc_repel", "the same, while the points push each other apart", "arXiv 2201.12632, as its code has it",
+         uniform, "box", synthesise=partial(synthesis.na_qbc, repel=True)),
+    _row("lcmd_refined", "the rows of lcmd_tp, moved uphill in disagreement where that costs no distance",
+         "Holzmueller et al. 2023 with arXiv 2201.12632", lcmd, "box grad", embed=_GRAD,
+         synthesise=synthesis.refine),
     _row("acs_fw", "rows whose expected gains sum to the pool's", "Pinsler et al. 2019", frank_wolfe, "grad",
          embed=embeddings.acs_features),
 )  # fmt: skip
@@ -145,3 +161,15 @@ def find_strategy(name: str) -> Strategy:
     if name not in STRATEGIES:
         raise InputError(f"no strategy is called {name!r}; there are {', '.join(STRATEGIES)}")
     return STRATEGIES[name]
+
+
+def check_place(strategy: Strategy, learner: Any, *, boxed: bool) -> None:
+    """InputError if the strategy makes up inputs and this is no box, or the learner has no gradient to climb."""
+    if strategy.synthesise is None:
+        return
+    if not boxed:
+        raise InputError(
+            f"strategy {strategy.name!r} makes up inputs, so it needs a box (`init_box`, `suggest_in_box`), and this "
+            "is a table of rows: take lcmd_tp, or another that chooses among rows, such as qbc_div or lcmd_x"
+        )
+    synthesis.check_differentiable(learner)

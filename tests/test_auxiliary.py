@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from strongsuit.core import fit_one, predict_one, root_key
 from strongsuit.core.compile import door, trace_counts
 from strongsuit.errors import InputError
-from strongsuit.learners import MLP, DropoutMLP, LossMLP
+from strongsuit.learners import GP, MLP, DropoutMLP, LossMLP
 from strongsuit.learners.loss_net import FREE, pair_loss
 from strongsuit.testing import check_learner
 
@@ -173,11 +173,12 @@ def test_predicted_losses_are_large_where_labels_are_noisy(seed: int) -> None:
 def test_a_network_names_the_ones_to_train_beside_it() -> None:
     learner = MLP(widths=(200, 64, 3), batch="full", epochs=7, learning_rate=1e-3, least_steps=5, weight_decay=0.2)
     thin, lossy = learner.auxiliary("dropout"), learner.auxiliary("loss")
+    assert learner.auxiliary("gp") == GP(variance=False)
     assert thin.widths == (63, 20, 2) and thin.passes == 25 and thin.dropout == 0.5 and thin.batch == "auto"
     assert lossy.widths == (200, 64, 3) and lossy.activation == "tanh"
     for one in (thin, lossy):
         assert (one.epochs, one.learning_rate, one.least_steps, one.weight_decay) == (7, 1e-3, 5, 0.2)
-    with pytest.raises(InputError, match="'dropout' or 'loss', got 'both'"):
+    with pytest.raises(InputError, match="'dropout', 'loss' or 'gp', got 'both'"):
         learner.auxiliary("both")
 
 

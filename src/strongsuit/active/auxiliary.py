@@ -1,9 +1,9 @@
-"""Networks trained beside a committee, for what its members cannot tell: dropout's variance and predicted losses.
+"""Models trained beside a committee, for what its members cannot tell: dropout's variance, predicted losses, a kernel.
 
-A strategy that asks for such a field has one more network trained on the same rows; the committee stays what it is.
-Which network fits beside a learner, only the learner knows: it offers `auxiliary(name)`, as `sketch` offers gradients,
+A strategy that asks for such a field has one more model trained on the same rows; the committee stays what it is.
+Which model fits beside a learner, only the learner knows: it offers `auxiliary(name)`, as `sketch` offers gradients,
 so that nothing here names a concrete model. Its answer is again a learner, and the variance that it predicts is the
-field.
+field. Only for `gp` it is asked for the features of its kernel, and not at all if the committee has a kernel itself.
 """
 
 from __future__ import annotations
@@ -17,36 +17,53 @@ import numpy as np
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import fit_one, predict_one
+from strongsuit.core.pivoted import RANK
 from strongsuit.errors import InputError
 
 KINDS = {"dropout_var": "dropout", "loss_hat": "loss"}  # field of Evidence -> the name by which learners know it
+KERNEL = "gp"  # the field and the name of a model that is asked for the features of its kernel
+BESIDE = {**KINDS, KERNEL: KERNEL}
+KERNEL_NUMBERS, LEAST_RANK = 10**8, 64  # kernel features held at once (0.8 GB), but never fewer columns than that
 
 
 @dataclass(frozen=True)
 class Auxiliary:
-    """A network fitted beside a committee, on its scale."""
+    """A model fitted beside a committee, on its scale."""
 
     learner: Any
     params: Any
 
 
 def fit_beside(key: Key, learner: Any, X: np.ndarray, y: np.ndarray, needs: Iterable[str]) -> dict[str, Auxiliary]:
-    """The networks fitted to X (n, d), y (n, k) for those fields among `needs` that ask for one, by field.
+    """The models fitted to X (n, d), y (n, k) for those fields among `needs` that ask for one, by field.
 
     Raises InputError if the learner offers none.
     """
-    wanted = sorted(set(needs) & KINDS.keys())
+    own = {KERNEL} if has_kernel(learner) else set()
+    wanted = sorted(set(needs) & BESIDE.keys() - own)
     if wanted and not hasattr(learner, "auxiliary"):
+        what = f"{KINDS[wanted[0]]} network" if wanted[0] in KINDS else "Gaussian process"
         raise InputError(
-            f"{type(learner).__name__} offers no {KINDS[wanted[0]]} network to train beside it: choose a strategy "
+            f"{type(learner).__name__} offers no {what} to train beside it: choose a strategy "
             "that needs none, such as qbc, lcmd_x or gsx, or another learner, such as an MLP"
         )
     found = {}
     for field in wanted:
-        beside = learner.auxiliary(KINDS[field])
-        params = fit_one(beside, key_for(key, KINDS[field]), X, y, np.ones(len(X)))
+        beside = learner.auxiliary(BESIDE[field])
+        params = fit_one(beside, key_for(key, BESIDE[field]), X, y, np.ones(len(X)))
         found[field] = Auxiliary(beside, params)
     return found
+
+
+def has_kernel(learner: Any) -> bool:
+    """Whether the learner itself offers features of a kernel."""
+    return hasattr(learner, "kernel_features")
+
+
+def kernel_of(learner: Any, params: Any, X: np.ndarray) -> tuple[np.ndarray, float]:
+    """Features (n, r) of the prior kernel of a fitted process, and the variance of a label's noise in its units."""
+    rank = max(LEAST_RANK, min(RANK, KERNEL_NUMBERS // max(1, len(X))))
+    return learner.kernel_features(params, X, rank)
 
 
 def uncertainty(beside: Auxiliary, X: np.ndarray, *, size: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from strongsuit.active.auxiliary import KINDS, Auxiliary, fit_beside, uncertainty
+from strongsuit.active.auxiliary import KINDS, Auxiliary, fit_beside, has_kernel, kernel_of, uncertainty
 from strongsuit.active.pool import Pool
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
@@ -25,14 +25,14 @@ SKETCH = 512  # columns of the gradient features: Holzmueller et al. (2023) foun
 REFERENCES = 512  # rows against which influence is measured
 RESUMES = 9  # every tenth training begins anew: members that only resume grow alike
 NUMBERS = 2 * 10**7  # member outputs held at once
-FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", *KINDS, "y_true")
+FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", "gp", *KINDS, "y_true")
 
 
 @dataclass(frozen=True)
 class Committee:
     """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before. `resumed`
-    counts the trainings since the one from fresh weights. `auxiliary` holds networks fitted beside them, by the field
-    of Evidence that they answer."""
+    counts the trainings since the one from fresh weights. `auxiliary` holds models fitted beside them, by the field of
+    Evidence that they answer."""
 
     learner: Any
     keys: tuple[Key, ...]
@@ -51,9 +51,10 @@ class Evidence:
     elsewhere; mean (n, k), var (n,), members (m, n, k) of the committee; last (n, h + 1) hidden units of its first
     member; grad (n, p) sketched gradients; ridge (d, k) coefficients on x_std; reference (r,) row numbers;
     dropout_var (n,) the variance over passes of a dropout network; loss_hat (n,) the losses that a network predicts of
-    itself; y_true (n, k) true labels, which only a benchmark has; stand_in, what grad shows in place of the committee's
-    own gradients, "" if it shows these. available, anchors (n,) bool: rows that may be chosen, and rows that already
-    count (labelled or pending).
+    itself; gp (n, r) features of a Gaussian process's prior kernel and gp_noise, the variance of a label's noise in the
+    units of their inner products; y_true (n, k) true labels, which only a benchmark has; stand_in, what grad shows in
+    place of the committee's own gradients, "" if it shows these. available, anchors (n,) bool: rows that may be chosen,
+    and rows that already count (labelled or pending).
     """
 
     x: np.ndarray
@@ -69,6 +70,8 @@ class Evidence:
     grad: np.ndarray | None = None
     ridge: np.ndarray | None = None
     reference: np.ndarray | None = None
+    gp: np.ndarray | None = None
+    gp_noise: float | None = None
     dropout_var: np.ndarray | None = None
     loss_hat: np.ndarray | None = None
     y_true: np.ndarray | None = None
@@ -89,7 +92,7 @@ def train(
 
     One scale serves all outputs: the root of the mean labelled variance, 1 if nothing varies. Training goes on from
     the committee `start`, with its scale, where the learner can resume; after RESUMES times it begins anew.
-    `needs` are fields of Evidence: those that a network beside the committee answers have it trained, always anew.
+    `needs` are fields of Evidence: those that a model beside the committee answers have it trained, always anew.
     """
     used = np.flatnonzero(pool.labelled if rows is None else pool.labelled & rows)
     if not len(used):
@@ -151,6 +154,8 @@ def gather(
         found["ridge"] = _ridge(x_std[pool.labelled], y[pool.labelled])
     if "reference" in needs:
         found["reference"] = _reference(key_for(key, "reference"), pool)
+    if "gp" in needs:
+        found["gp"], found["gp_noise"] = _kernel(_needed(committee, "a committee"), pool.X)
     for name in sorted(needs & KINDS.keys()):
         found[name] = _beside(_needed(committee, "a committee"), name, pool.X)
     if "y_true" in needs:
@@ -198,9 +203,22 @@ def _moments(committee: Committee, X: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _beside(committee: Committee, name: str, X: np.ndarray) -> np.ndarray:
+    found = _trained_beside(committee, name)
+    return uncertainty(found, X, size=max(1024, NUMBERS // max(1, 3 * len(committee.center))))
+
+
+def _kernel(committee: Committee, X: np.ndarray) -> tuple[np.ndarray, float]:
+    """Kernel features of the committee's first member, or of the process beside it, and the noise."""
+    if has_kernel(committee.learner):
+        return kernel_of(committee.learner, pick(committee.params, 0), X)
+    process = _trained_beside(committee, "gp")
+    return kernel_of(process.learner, process.params, X)
+
+
+def _trained_beside(committee: Committee, name: str) -> Auxiliary:
     if name not in committee.auxiliary:
         raise InputError(f"this committee was trained without {name}: name it among the needs of `train`")
-    return uncertainty(committee.auxiliary[name], X, size=max(1024, NUMBERS // max(1, 3 * len(committee.center))))
+    return committee.auxiliary[name]
 
 
 def _first(committee: Committee) -> Any:

@@ -27,6 +27,7 @@ from strongsuit.core.network import (
 from strongsuit.core.scaling import Scaling, fit_scaling
 from strongsuit.errors import InputError
 from strongsuit.learners.dropout import DropoutMLP, narrowed
+from strongsuit.learners.gp import GP
 from strongsuit.learners.loss_net import LossMLP
 from strongsuit.learners.minibatch import (
     ADAM,
@@ -163,9 +164,10 @@ class MLP:
         x = params.scaling.inputs(X).T
         return sketched_gradients(key, params.layers, x, self.activation, width).T
 
-    def auxiliary(self, name: str) -> DropoutMLP | LossMLP:
+    def auxiliary(self, name: str) -> DropoutMLP | LossMLP | GP:
         """The learner to train beside this one for estimates that it cannot give: "dropout" or "loss", as deep as
-        this network and trained on the same schedule, in mini-batches; the first narrower by NARROWER."""
+        this network and trained on the same schedule, in mini-batches, the first narrower by NARROWER; or
+        "gp", a Gaussian process."""
         schedule = {
             "batch": "auto" if self.batch == "full" else self.batch,
             "learning_rate": self.learning_rate,
@@ -178,7 +180,9 @@ class MLP:
             return DropoutMLP(narrowed(self.widths), **schedule)
         if name == "loss":
             return LossMLP(self.widths, self.activation, **schedule)
-        raise InputError(f"an auxiliary learner is 'dropout' or 'loss', got {name!r}")
+        if name == "gp":
+            return GP(variance=False)
+        raise InputError(f"an auxiliary learner is 'dropout', 'loss' or 'gp', got {name!r}")
 
     def _start(self, key, X, y, w):
         """Random layers, a fresh optimiser and the scaling; the seed of all shuffles; the gathered rows."""

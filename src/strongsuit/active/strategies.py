@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active import embeddings, scores, synthesis
-from strongsuit.active.auxiliary import KINDS
+from strongsuit.active.auxiliary import BESIDE, offered
 from strongsuit.active.evidence import Evidence
 from strongsuit.active.selectors.bait import bait
 from strongsuit.active.selectors.blend import blend
@@ -33,8 +33,9 @@ NEIGHBOURS = 10  # a row's spacing is its distance to so many-th nearest row
 @dataclass(frozen=True)
 class Strategy:
     """A row of the table. `needs` are the fields of Evidence it looks at; `density` weighs rows by how densely the
-    pool lies around them; an `evaluation_only` one sees true labels and runs in benchmarks alone; `synthesise` takes
-    the rows that the rest of the row chooses for the starts of points of its own, and needs a box."""
+    pool lies around them; `noise` is the variance of labels that the selector reckons with; an `evaluation_only` one
+    sees true labels and runs in benchmarks alone; `synthesise` takes the rows that the rest of the row chooses for the
+    starts of points of its own, and needs a box."""
 
     name: str
     words: str
@@ -45,12 +46,13 @@ class Strategy:
     needs: frozenset[str] = frozenset()
     density: bool = False
     evaluation_only: bool = False
+    noise: Callable[[Evidence], float] | None = None
     synthesise: Callable[..., synthesis.Points] | None = None
 
     @property
     def learns(self) -> bool:
         """Whether it asks a fitted committee anything."""
-        return self.synthesise is not None or bool(self.needs & {"mean", "var", "members", "last", "grad", *KINDS})
+        return self.synthesise is not None or bool(self.needs & {"mean", "var", "members", "last", "grad", *BESIDE})
 
     @property
     def starts(self) -> Strategy:
@@ -72,6 +74,7 @@ def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selecti
         embedding,
         (evidence.x.shape[1], evidence.y.shape[1]) if strategy.embed is embeddings.inputs_outputs else (),
         density_weights(_spacing(evidence)) if strategy.density else None,
+        Candidates.noise if strategy.noise is None else strategy.noise(evidence),
     )
     chosen = strategy.select(key_for(key, "select"), candidates, b)
     flags = [flag for flag in (chosen.degraded, STAND_IN if evidence.stand_in else "") if flag]
@@ -135,10 +138,14 @@ _TABLE = (
     _row("lcmd_x", "the same on the inputs", "Holzmueller et al. 2023", lcmd, embed=embeddings.inputs),
     _row("lcmd_last", "the same on the last hidden layer", "Holzmueller et al. 2023", lcmd, "last",
          embed=embeddings.last),
+    _row("lcmd_gp", "the same in the kernel of a Gaussian process", "Holzmueller et al. 2023, with another kernel",
+         lcmd, "gp", embed=embeddings.gp),
     _row("bait_f", "the rows that lower the pool's summed variance most", "Ash et al. 2021", bait, "grad",
          embed=_POSTERIOR),
     _row("bait_fb", "twice as many, half of them taken back", "Ash et al. 2021", partial(bait, overselect=2), "grad",
          embed=_POSTERIOR),
+    _row("alc_gp", "the rows that lower the summed variance of a Gaussian process most", "Cohn 1996; Seo et al. 2000",
+         bait, "gp", embed=embeddings.gp_posterior, noise=embeddings.gp_noise),
     _row("max_det", "the largest conditional variances (BatchBALD)", "Holzmueller et al. 2023", max_det, "grad",
          embed=_POSTERIOR),
     _row("kmeans_pp", "rows drawn by squared distance in gradient features (like BADGE)", "Holzmueller et al. 2023",
@@ -164,7 +171,9 @@ def find_strategy(name: str) -> Strategy:
 
 
 def check_place(strategy: Strategy, learner: Any, *, boxed: bool) -> None:
-    """InputError if the strategy makes up inputs and this is no box, or the learner has no gradient to climb."""
+    """InputError if the strategy needs a model beside the learner and that offers none, or if it makes up inputs and
+    this is no box, or the learner has no gradient to climb."""
+    offered(learner, strategy.needs)
     if strategy.synthesise is None:
         return
     if not boxed:

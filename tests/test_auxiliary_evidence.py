@@ -92,6 +92,9 @@ def test_a_learner_without_one_says_which_strategies_fit(name: str) -> None:
     words = f"_Bare offers no {KINDS[name]} network to train beside it: choose a strategy that needs none, such as qbc"
     with pytest.raises(InputError, match=words):
         train(root_key(0), _Bare(), started(), 2, needs=(name,))
+    strategy = {"dropout_var": "bald_dropout", "loss_hat": "power_learning_loss"}[name]
+    with pytest.raises(InputError, match=words):  # before a single row is labelled
+        init(root_key(0), _Bare(), started().X, strategy=strategy)
 
 
 @pytest.mark.parametrize("name", ["bald_dropout", "learning_loss"])

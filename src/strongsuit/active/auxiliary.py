@@ -39,6 +39,16 @@ def fit_beside(key: Key, learner: Any, X: np.ndarray, y: np.ndarray, needs: Iter
 
     Raises InputError if the learner offers none.
     """
+    found = {}
+    for field in offered(learner, needs):
+        beside = learner.auxiliary(BESIDE[field])
+        params = fit_one(beside, key_for(key, BESIDE[field]), X, y, np.ones(len(X)))
+        found[field] = Auxiliary(beside, params)
+    return found
+
+
+def offered(learner: Any, needs: Iterable[str]) -> list[str]:
+    """Those fields among `needs` that ask for a model beside the learner; InputError if it offers none."""
     own = {KERNEL} if has_kernel(learner) else set()
     wanted = sorted(set(needs) & BESIDE.keys() - own)
     if wanted and not hasattr(learner, "auxiliary"):
@@ -47,12 +57,7 @@ def fit_beside(key: Key, learner: Any, X: np.ndarray, y: np.ndarray, needs: Iter
             f"{type(learner).__name__} offers no {what} to train beside it: choose a strategy "
             "that needs none, such as qbc, lcmd_x or gsx, or another learner, such as an MLP"
         )
-    found = {}
-    for field in wanted:
-        beside = learner.auxiliary(BESIDE[field])
-        params = fit_one(beside, key_for(key, BESIDE[field]), X, y, np.ones(len(X)))
-        found[field] = Auxiliary(beside, params)
-    return found
+    return wanted
 
 
 def has_kernel(learner: Any) -> bool:

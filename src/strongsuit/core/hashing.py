@@ -20,17 +20,17 @@ def add_groups(group, weight, hits, seed, out):
     """
     width = np.uint64(out.shape[1])
     half, one = np.uint64(32), np.uint64(1)
-    seeds = np.empty(group.shape[1], np.uint64)
+    seeds, steps = np.empty(group.shape[1], np.uint64), np.empty(group.shape[1], np.float32)
     for t in range(group.shape[1]):
-        seeds[t] = rank_of(seed, t)
+        seeds[t], steps[t] = rank_of(seed, t), weight[t] / np.sqrt(hits)
     for i in range(group.shape[0]):
         for t in range(group.shape[1]):
             z = rank_of(seeds[t], group[i, t])
-            step = weight[t] / np.sqrt(hits)
-            for _ in range(hits):
+            for hit in range(hits):
+                if hit > 0:
+                    z = rank_of(z, hit)
                 place = ((z >> half) * width) >> half
-                out[i, place] += step if (z & one) == 0 else -step
-                z = rank_of(z, t)
+                out[i, place] += steps[t] if (z & one) == 0 else -steps[t]
 
 
 @numba.njit(cache=True)

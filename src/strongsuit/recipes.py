@@ -98,12 +98,10 @@ def active_learner(learner: Any) -> Any:
 
 
 def active_strategy(name: str, learner: Any) -> str:
-    """The name of a strategy; "auto" is the session's default where the learner shows gradients, else its start."""
-    from strongsuit.active.session import DEFAULT, START_STRATEGY
+    """The name of a strategy; "auto" is the one that suits what the learner shows."""
+    from strongsuit.active.session import default_strategy
 
-    if name != "auto":
-        return name
-    return DEFAULT if hasattr(learner, "sketch") else START_STRATEGY
+    return default_strategy(learner) if name == "auto" else name
 
 
 def custom_family(estimator: Any) -> tuple[Competitor, ...]:

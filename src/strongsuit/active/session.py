@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active import guard
+from strongsuit.active.auxiliary import has_kernel
 from strongsuit.active.box import Box
 from strongsuit.active.evidence import Committee, Evidence, gather, train
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
@@ -29,7 +30,7 @@ from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
 
-DEFAULT, START_STRATEGY = "lcmd_tp", "lcmd_x"
+DEFAULT, GP_DEFAULT, START_STRATEGY = "lcmd_tp", "lcmd_gp", "lcmd_x"
 MEMBERS = 5  # of the committee that selects; the deployed one has as many
 LEAST_START = 20
 RESERVED = 0.1  # share of a table that only random draws may take
@@ -82,18 +83,20 @@ def init(
     *,
     y: np.ndarray | None = None,
     outputs: int = 1,
-    strategy: str = DEFAULT,
+    strategy: str | None = None,
     guarded: bool = True,
     proven: bool = False,
     allow_replicates: bool = False,
 ) -> Session:
-    """A session on rows X (n, d), some of whose labels y (n, k) may be known.
+    """A session on rows X (n, d), some of whose labels y (n, k) may be known, by a named strategy or the learner's
+    `default_strategy`.
 
     Of rows with the same inputs a batch holds one, and those of which one is labelled come last, unless
     `allow_replicates`, as noisy labels may want.
     """
     pool = pool_of(X, y=y, outputs=outputs)
     stream = key_for(key, "stream").numpy().permutation(len(pool))
+    strategy = strategy or default_strategy(learner)
     chosen = find_strategy(strategy)
     if chosen.evaluation_only:
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
@@ -116,7 +119,7 @@ def init_box(
     X: np.ndarray | None = None,
     y: np.ndarray | None = None,
     outputs: int = 1,
-    strategy: str = DEFAULT,
+    strategy: str | None = None,
     guarded: bool = True,
     proven: bool = False,
 ) -> Session:
@@ -130,12 +133,20 @@ def init_box(
     pool = replace(pool_of(X, y=y, outputs=outputs), group=None)  # points of a box do not repeat
     if X.shape[1] != len(box) or not pool.labelled.all():
         raise InputError(f"rows that come with a box need labels and {len(box)} columns; X has shape {X.shape}")
+    strategy = strategy or default_strategy(learner)
     chosen = find_strategy(strategy)
     if chosen.evaluation_only:
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
     check_place(chosen, learner, boxed=True)
     guarded, order = guarded and strategy != "random", np.zeros(len(pool), int)
     return Session(key, learner, chosen, pool, np.empty(0, int), order, guarded, proven, box=box)
+
+
+def default_strategy(learner: Any) -> str:
+    """The strategy that suits what the learner shows: its kernel, its gradients, or nothing but answers."""
+    if has_kernel(learner):
+        return GP_DEFAULT
+    return DEFAULT if hasattr(learner, "sketch") else START_STRATEGY
 
 
 def start_rows(pool: Pool) -> int:

@@ -7,7 +7,7 @@ import pytest
 
 from strongsuit.active import scores
 from strongsuit.active.auxiliary import KINDS, uncertainty
-from strongsuit.active.evidence import gather, train
+from strongsuit.active.evidence import accompanied, gather, train
 from strongsuit.active.pool import pool_of
 from strongsuit.active.session import ask, init, tell
 from strongsuit.active.strategies import STRATEGIES
@@ -68,6 +68,11 @@ def test_networks_are_trained_and_asked_only_on_demand() -> None:
 def test_a_network_beside_it_changes_no_bit_of_the_committee() -> None:
     pool = started()
     found = [train(root_key(0), SMALL, pool, 2, needs=needs) for needs in ((), FIELDS)]
+    shared = accompanied(root_key(0), found[0], pool, FIELDS)  # one that was trained before, for other strategies
+    for name in FIELDS:
+        np.testing.assert_array_equal(
+            *(getattr(gather(root_key(0), c, pool, (name,)), name) for c in (shared, found[1]))
+        )
     one, other = (gather(root_key(0), committee, pool, ("members",)).members for committee in found)
     np.testing.assert_array_equal(one, other)
 

@@ -94,9 +94,7 @@ def train(
     the committee `start`, with its scale, where the learner can resume; after RESUMES times it begins anew.
     `needs` are fields of Evidence: those that a model beside the committee answers have it trained, always anew.
     """
-    used = np.flatnonzero(pool.labelled if rows is None else pool.labelled & rows)
-    if not len(used):
-        raise InputError("no row is labelled: a committee needs some labels to learn from")
+    used = _used(pool, rows)
     X, y, keys, W = pool.X[used], pool.y[used], member_keys(key, members), np.ones((members, len(used)))
     if start is not None and start.resumed < RESUMES and hasattr(learner, "resume"):
         params = resume_many(learner, keys, start.params, X, (y - start.center) / start.scale, W)
@@ -106,8 +104,26 @@ def train(
         scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
         params = fit_many(learner, keys, X, (y - center) / scale, W)
         found = Committee(learner, tuple(keys), params, center, scale)
-    beside = fit_beside(key_for(key, "auxiliary"), learner, X, (y - found.center) / found.scale, needs)
-    return replace(found, auxiliary=beside)
+    return accompanied(key, found, pool, needs, rows=rows)
+
+
+def accompanied(
+    key: Key, committee: Committee, pool: Pool, needs: Iterable[str], *, rows: np.ndarray | None = None
+) -> Committee:
+    """The committee with those models beside it that the fields `needs` ask for, trained on the rows of `train`: for a
+    committee that several strategies share."""
+    used = _used(pool, rows)
+    y = (pool.y[used] - committee.center) / committee.scale
+    beside = fit_beside(key_for(key, "auxiliary"), committee.learner, pool.X[used], y, needs)
+    return replace(committee, auxiliary=beside)
+
+
+def _used(pool: Pool, rows: np.ndarray | None) -> np.ndarray:
+    """The labelled rows to learn from."""
+    used = np.flatnonzero(pool.labelled if rows is None else pool.labelled & rows)
+    if not len(used):
+        raise InputError("no row is labelled: a committee needs some labels to learn from")
+    return used
 
 
 def answer(committee: Committee, X: np.ndarray) -> np.ndarray:
@@ -260,4 +276,4 @@ def _ridge(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     return best
 
 
-__all__ = ["Committee", "Evidence", "answer", "gather", "gradients", "pick", "stand_in", "train"]
+__all__ = ["Committee", "Evidence", "accompanied", "answer", "gather", "gradients", "pick", "stand_in", "train"]

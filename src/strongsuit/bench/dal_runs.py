@@ -14,7 +14,7 @@ import numpy as np
 from strongsuit import recipes
 from strongsuit.active import session as sessions
 from strongsuit.active.box import Box
-from strongsuit.active.evidence import Committee, answer, gather, train
+from strongsuit.active.evidence import Committee, accompanied, answer, gather, train
 from strongsuit.active.pool import Pool
 from strongsuit.active.strategies import Strategy, find_strategy, propose
 from strongsuit.bench.arenas import Arena, BoxArena, arena_for, with_answers
@@ -176,6 +176,10 @@ def _choose(key: Key, strategy: Strategy, committee: Committee, pool: Pool, aren
     open_rows = np.flatnonzero(pool.available)
     b = min(arena.batch, len(open_rows))
     truth = arena.label(pool, np.arange(len(pool.X))) if strategy.evaluation_only else None
+    began = _clock()
+    if strategy.learns:
+        committee = accompanied(key_for(key, "beside"), committee, pool, strategy.needs)
+    curve.train_seconds += _clock() - began
     began = _clock()
     evidence = gather(key, committee if strategy.learns else None, pool, strategy.needs, box=arena.box, y_true=truth)
     chosen = propose(key, strategy, evidence, b)

@@ -53,4 +53,4 @@ def strategies(as_json: Json = False) -> None:
         return
     for row in rows:
         source = f" ({row['source']})" if row["source"] else ""
-        typer.echo(f"{row['name']:<18}{row['chooses']}{source}")
+        typer.echo(f"{row['name']:<21}{row['chooses']}{source}")

@@ -58,7 +58,8 @@ class Batch:
 @dataclass(frozen=True)
 class Session:
     """Everything a campaign of one pool needs to go on; `stream` (n,) is the order of random draws, `order` (n,) when a
-    row was asked for, -1 for never. With a `box` the pool holds only rows that were asked for or came labelled."""
+    row was asked for, -1 for never. With a `box` the pool holds only rows that were asked for or came labelled.
+    `selecting` is the committee that chose last, from which the next one goes on."""
 
     key: Key
     learner: Any
@@ -74,6 +75,7 @@ class Session:
     verdicts: tuple[Verdict, ...] = field(default=())
     allow_replicates: bool = False
     box: Box | None = None
+    selecting: Committee | None = None
 
 
 def init(
@@ -229,9 +231,10 @@ def fail(session: Session, index: np.ndarray) -> Session:
     return replace(session, pool=failed(session.pool, index))
 
 
-def fit(session: Session, *, members: int = MEMBERS) -> Committee:
-    """The deployed committee: trained on all labelled rows."""
-    return train(key_for(session.key, "deployed", session.round), session.learner, session.pool, members)
+def fit(session: Session, *, members: int = MEMBERS, start: Committee | None = None) -> Committee:
+    """The deployed committee: trained on all labelled rows, going on from that of an earlier round if it is given."""
+    key = key_for(session.key, "deployed", session.round)
+    return train(key, session.learner, session.pool, members, start=start)
 
 
 def _drawn(session: Session, count: int) -> np.ndarray:
@@ -299,7 +302,11 @@ def _selected(key: Key, session: Session, strategy: Strategy, pool: Pool, audit:
     hidden[audit] = session.guarded
     committee = None
     if strategy.learns:
-        committee = train(key_for(key, "train"), session.learner, pool, MEMBERS, rows=~hidden, needs=strategy.needs)
+        committee = train(
+            key_for(key, "train"), session.learner, pool, MEMBERS, rows=~hidden, needs=strategy.needs,
+            start=session.selecting,
+        )  # fmt: skip
+        session = replace(session, selecting=committee)
     anchors = (pool.labelled | pool.pending) & ~hidden
     bounds = None if session.box is None else session.box.bounds
     evidence = gather(key, committee, pool, strategy.needs, anchors=anchors, box=bounds)

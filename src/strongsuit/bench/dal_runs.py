@@ -178,6 +178,10 @@ def _choose(key: Key, strategy: Strategy, committee: Committee, pool: Pool, aren
     truth = arena.label(pool, np.arange(len(pool.X))) if strategy.evaluation_only else None
     began = _clock()
     if strategy.learns:
+        committee = accompanied(key, committee, pool, strategy.needs)
+    curve.train_seconds += _clock() - began
+    began = _clock()
+    if strategy.learns:
         committee = accompanied(key_for(key, "beside"), committee, pool, strategy.needs)
     curve.train_seconds += _clock() - began
     began = _clock()

@@ -18,6 +18,7 @@ from strongsuit.core.compile import door, over_members
 from strongsuit.core.keys import Key, key_for
 
 PREDICT_ROWS = 16384  # rows a compiled prediction takes at once; bounds memory to about 16384 x width floats
+SKETCH_BLOCK = 2048  # rows sketched at once: small, since padding to a power of two would double the work of a pool
 FEW_ROWS = 1024  # up to so many rows all models predict in one call, above it one after another
 SMALLEST_BUCKET = 64
 SKETCH_ROWS = 65536  # rows of features that host learners sketch at once
@@ -202,7 +203,7 @@ def sketch_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, width: i
     words = np.array([key.words for key in keys], np.uint32)
     parts = [
         np.asarray(_sketch_members(shell, width, words, params, _block(X[rows])))[: len(X[rows])]
-        for rows in chunks(len(X), PREDICT_ROWS)
+        for rows in chunks(len(X), SKETCH_BLOCK)
     ]
     return np.concatenate(parts)
 

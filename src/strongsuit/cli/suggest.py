@@ -4,43 +4,90 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from strongsuit.errors import InputError
+
+PICTURES = ("png", "svg", "pdf")
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def suggest(
-    pool: Annotated[str, typer.Argument(metavar="POOL", help="CSV or Parquet file of rows that may be labelled.")],
+    pool: Annotated[str, typer.Argument(metavar="POOL", help="Rows that may be labelled: CSV, Parquet or a folder.")],
     labelled: Annotated[str, typer.Option(metavar="TABLE", help="Rows with their labels, earlier answers among them.")],
     target: Annotated[list[str], typer.Option(help="Label column; repeat for several.")],
     n: Annotated[int, typer.Option("-n", min=1, help="Rows to label.")] = 10,
     strategy: Annotated[str, typer.Option(help="auto, or a name that `strongsuit strategies` lists.")] = "auto",
     id_: Annotated[str | None, typer.Option("--id", help="Column that identifies rows in both tables.")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="Column that is no feature; may be repeated.")] = None,
-    learner: Annotated[str, typer.Option(help="Model whose uncertainty counts: mlp, gp, hgb, ...")] = "mlp",
+    order: Annotated[str | None, typer.Option(help="Column of TABLE: when a row was labelled.")] = None,
+    cost: Annotated[str | None, typer.Option(help="Column of POOL with the price of each row.")] = None,
+    price: Annotated[float | None, typer.Option(help="Price of a row, where all cost the same.")] = None,
+    budget: Annotated[float | None, typer.Option(help="The most to spend in all: labels, or money if priced.")] = None,
+    target_error: Annotated[float | None, typer.Option(help="Root mean squared error that is good enough.")] = None,
+    worth: Annotated[float | None, typer.Option(help="What 1 % less squared error is worth, in prices.")] = None,
+    learner: Annotated[str, typer.Option(help="Model whose uncertainty counts: auto, mlp, gp, hgb, ...")] = "auto",
     guard: Annotated[bool, typer.Option(help="Draw a share at random and fall back to random where it pays.")] = True,
+    replicates: Annotated[bool, typer.Option("--allow-replicates", help="Ask for equal rows too.")] = False,
     out: Annotated[Path | None, typer.Option(help="File for the rows: CSV or Parquet.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same rows.")] = 0,
+    plot: Annotated[Path | None, typer.Option(help="File for a picture of the learning curve: PNG, SVG, PDF.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same rows; keep it from call to call.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Choose the rows of a pool that should be labelled next.
+    """Choose the rows of a pool that should be labelled next, and say whether to go on.
 
-    Example: strongsuit suggest pool.csv --labelled known.csv --target y -n 40 --out suggested.csv
+    Example: strongsuit suggest pool.csv --labelled known.csv --target y --id sample -n 40 --out suggested.csv
     """
+    from strongsuit.core.compile import use_compile_cache
     from strongsuit.suggestions import suggest as choose
 
+    _kind(plot)
+    use_compile_cache()
     found = choose(
-        pool, labelled=labelled, target=target, n=n, strategy=strategy, id=id_, exclude=exclude or [], learner=learner,
-        guarded=guard, random_state=seed, out=out,
+        pool, labelled=labelled, target=target, n=n, strategy=strategy, id=id_, exclude=exclude or [], order=order,
+        cost=cost, price=price, budget=budget, target_error=target_error, worth=worth, learner=learner, guarded=guard,
+        allow_replicates=replicates, random_state=seed, out=out,
     )  # fmt: skip
+    if plot is not None:
+        _draw(found.history, plot, target[0] if len(target) == 1 else "", target_error)
+        found.facts["plot"] = str(plot)
     if as_json:
-        typer.echo(json.dumps(found.facts | {"chosen": json.loads(found.frame.to_json(orient="records"))}))
+        typer.echo(json.dumps(_finite(found.facts | {"chosen": json.loads(found.frame.to_json(orient="records"))})))
         return
     typer.echo(found.text if out is not None else f"{found.frame.to_string(index=False)}\n\n{found.text}")
     if out is not None:
-        typer.echo(f"Rows: {out}")
+        typer.echo(f"\nRows: {out}. Add their labels in column {target[0]} and append them to {labelled}, all columns "
+                   "kept.")  # fmt: skip
+    if plot is not None:
+        typer.echo(f"Picture: {plot}")
+
+
+def _kind(plot: Path | None) -> str:
+    """The format of a picture by its suffix, or InputError before any work is done."""
+    kind = "" if plot is None else plot.suffix.lower().removeprefix(".")
+    if plot is not None and kind not in PICTURES:
+        raise InputError(f"cannot tell the format of {plot.name!r}: end it in .{', .'.join(PICTURES)}")
+    return kind
+
+
+def _draw(history: Any, plot: Path, target: str, goal: float | None) -> None:
+    from strongsuit.datasets.writing import atomic_path
+    from strongsuit.plots import draw_progress
+
+    figure = draw_progress(history, target=target, goal=goal)
+    with atomic_path(plot) as draft:
+        figure.savefig(draft, format=_kind(plot), dpi=160, facecolor="white")
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for numbers that JSON does not know."""
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and value - value != 0 else value
 
 
 def strategies(as_json: Json = False) -> None:

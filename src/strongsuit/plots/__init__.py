@@ -12,6 +12,7 @@ _HOMES = {
     "draw_map": "maps",
     "draw_residuals": "checks",
     "draw_reliability": "checks",
+    "draw_progress": "progress",
     "svg": "style",
     "PALETTE": "style",
     "MARKERS": "style",

@@ -1,0 +1,82 @@
+"""The facts of a suggestion as JSON has them, and the notes a user should read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from strongsuit.active.history import History
+from strongsuit.active.pool import ACTIVE, AUDIT, AVAILABLE
+from strongsuit.active.session import Batch, Session
+from strongsuit.suggestions.limits import Limits
+from strongsuit.suggestions.tables import Universe
+from strongsuit.suggestions.words import FLAGS, advice, used
+
+
+def facts_of(universe: Universe, session, after, batch: Batch, history: History, limits: Limits, free: int) -> dict:
+    """What was chosen, what is known, what it costs, the curve and the advice, as plain values."""
+    pool = session.pool
+    gain = None if history.gain is None else dict(zip(("value", "low", "high"), history.gain, strict=True))
+    return {
+        "rows": len(batch.index),
+        "asked": limits.n,
+        "random": int((batch.role == AUDIT).sum()),
+        "strategy": batch.strategy,
+        "chooses": batch.words if batch.strategy == "random" else used(batch, session.strategy).words,
+        "degraded": batch.degraded,
+        "labelled": int(universe.labelled.sum()),
+        "outside": universe.outside,
+        "pending": int(pool.pending.sum()),
+        "left": free - len(batch.index),
+        "state": after.state if after.guarded else "off",
+        "round": after.round,
+        "audits": int((pool.labelled & (pool.role == AUDIT)).sum()),
+        "actives": int((pool.labelled & (pool.role == ACTIVE)).sum()),
+        "verdict": [_verdict(one) for one in after.verdicts],
+        "cost": _cost(universe, batch, limits),
+        "curve": {"kind": history.kind, "why": history.why, "points": [vars(point) for point in history.points]},
+        "gain": gain,
+        "stop": {"yes": history.stop.yes, "rule": history.stop.rule, "numbers": dict(history.stop.numbers)},
+        "advice": advice(history),
+        "notes": _notes(universe, session, batch, limits, free),
+    }
+
+
+def _verdict(verdict: Any) -> dict[str, Any]:
+    return {name: getattr(verdict, name) for name in ("round", "state", "next_state", "theta", "error", "reason")}
+
+
+def _cost(universe: Universe, batch: Batch, limits: Limits) -> dict[str, float | None] | None:
+    if not limits.priced:
+        return None
+    total = float(limits.prices(universe)[batch.index].sum())
+    return {"batch": total, "spent": limits.spent(universe), "budget": limits.budget}
+
+
+def _notes(universe: Universe, session: Session, batch: Batch, limits: Limits, free: int) -> list[str]:
+    """What a user should know of the tables and of this batch."""
+    rows, known, notes = len(batch.index), int(universe.labelled.sum()), list(universe.notes)
+    if rows < limits.n:
+        why = "these are all that are left" if rows == free else "the budget allows no more"
+        if rows < free and limits.budget is None:
+            why = "the other rows equal these in all features (allow replicates to ask for them)"
+        notes.append(f"{rows} rows instead of the {limits.n} asked for: {why}")
+    if universe.outside:
+        notes.append(f"{universe.outside} of {known} labelled rows are not in the pool; they train all the same")
+    if session.pool.pending.any():
+        notes.append(
+            f"{int(session.pool.pending.sum())} rows without a label count as asked for and are not chosen again"
+        )
+    if np.ptp(universe.y[universe.labelled], axis=0).max() == 0.0:
+        notes.append(f"the target is the same in all {known} labelled rows, so rows are chosen by their features alone")
+    if batch.strategy not in ("random", session.strategy.name):
+        notes.append(
+            f"{batch.strategy} stands in for {session.strategy.name} until the learner predicts better than the mean"
+        )
+    if universe.price is not None and session.strategy.score is None and batch.strategy != "random":
+        notes.append(f"{session.strategy.name} has no score to weigh against prices; qbc, bald and emoc have")
+    if universe.price is not None and np.isnan(universe.price[universe.state != AVAILABLE]).any():
+        notes.append("labelled rows outside the pool whose price is unknown count as free")
+    notes += [FLAGS.get(flag, flag) for flag in batch.degraded.split(",") if flag]
+    return notes

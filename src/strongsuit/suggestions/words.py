@@ -1,0 +1,149 @@
+"""A suggestion in words: why each row was chosen, how the error fell so far, and whether to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from strongsuit.active.guard import FEWEST, RANDOM, TRIAL, TRUSTED, Verdict
+from strongsuit.active.history import BY_AUDIT, BY_FOLDS, MEMBERS, History
+from strongsuit.active.pool import AUDIT
+from strongsuit.active.session import Batch
+from strongsuit.active.strategies import Strategy, find_strategy
+
+# selector -> what its gain is, for the row a user looks at; "" where the number says nothing by itself
+GAINS = {
+    "k_center": "distance {:.3g} to the nearest row labelled or picked before",
+    "k_center_product": "product of distances {:.3g} to the nearest row labelled or picked before",
+    "lcmd": "squared distance {:.3g} to the nearest row labelled or picked before",
+    "kmeans_pp": "squared distance {:.3g} to the nearest row labelled or picked before",
+    "top_k": "score {:.3g}",
+    "blend": "blended score {:.3g}",
+    "max_det": "variance {:.3g} given the rows picked before",
+    "bait": "lowers the summed variance by {:.3g}",
+    "power": "",
+    "frank_wolfe": "",
+    "uniform": "",
+}
+FLAGS = {
+    "no_spread": "the pool has fewer distinct rows than were asked for; the rest was filled in a fixed random order",
+    "nan_rows": "rows whose score was not a number were left out",
+    "constant_score": "the score is the same for all rows, so it could not choose",
+    "few_positive": "few rows have a score above 0",
+    "surrogate_gradients": "the learner shows no gradients; those of random features took their place",
+}
+CURVES = {
+    BY_AUDIT: "on {tested} random rows that no training and no choice saw: an unbiased estimate for the pool",
+    BY_FOLDS: "cross-validated on the labelled rows: it speaks of rows like these, not of the whole pool",
+}
+
+
+def whys(batch: Batch, named: Strategy) -> list[str]:
+    """Why each row of a batch was chosen, with the row's own number."""
+    if batch.strategy == "random":
+        return [f"random: {batch.words}"] * len(batch.index)
+    strategy, picks = used(batch, named), int((batch.role != AUDIT).sum())
+    return [
+        "random: the guard's share, drawn blindly to judge the strategy"
+        if role == AUDIT
+        else f"{strategy.name}: {strategy.words}; {_own_number(strategy, pick, picks, gain)}"
+        for role, pick, gain in zip(batch.role, batch.pick, batch.gain, strict=True)
+    ]
+
+
+def used(batch: Batch, named: Strategy) -> Strategy:
+    """The strategy that chose the batch: the one that was named, or the one that stands in for it."""
+    return named if batch.strategy == named.name else find_strategy(batch.strategy)
+
+
+def _own_number(strategy: Strategy, pick: int, picks: int, gain: float) -> str:
+    select = getattr(strategy.select, "func", strategy.select)
+    words = GAINS.get(select.__name__, "criterion {:.3g}")
+    place = f"pick {pick} of {picks}"
+    return f"{place}, {words.format(gain)}" if words and np.isfinite(gain) else place
+
+
+def lines(facts: dict[str, Any], batch: Batch, history: History, verdicts: Sequence[Verdict], unit: str) -> list[str]:
+    """The text of a suggestion: what was chosen, the guard, the learning curve, the advice, the notes."""
+    found = [_chosen(facts, batch), *_guard(facts, verdicts), *_money(facts), ""]
+    found += [*_curve(history, unit), "", advice(history)]
+    notes = [f"Note: {note}." for note in facts["notes"]]
+    return [*found, *([""] if notes else []), *notes]
+
+
+def _chosen(facts: dict[str, Any], batch: Batch) -> str:
+    count = facts["rows"]
+    some = f"{count} {'row' if count == 1 else 'rows'} to label"
+    if batch.strategy == "random":
+        return f"{some} in round {facts['round']}, {batch.words}."
+    active = count - facts["random"]
+    words = f"{some} in round {facts['round']}: {active} by {batch.strategy} ({facts['chooses']})"
+    return f"{words}, {facts['random']} at random." if facts["random"] else f"{words}."
+
+
+def _guard(facts: dict[str, Any], verdicts: Sequence[Verdict]) -> list[str]:
+    said = [f"Guard: {verdict.sentence()}." for verdict in verdicts[-1:] if np.isfinite(verdict.theta)]
+    if facts["state"] == TRIAL:
+        share = "a share of each batch is random until it has proved itself"
+        there = f"{facts['audits']} and {facts['actives']} are there"
+        judged = f"it is judged from {FEWEST} random and {FEWEST} active labels on, {there}"
+        return [*said, f"Guard: the strategy is on trial, {share}; {judged}."]
+    words = {
+        TRUSTED: "Guard: the strategy is trusted; a tenth of each batch stays random to watch it.",
+        RANDOM: "Guard: active selection did harm here; all rows are drawn at random.",
+    }
+    return [*said, *([words[facts["state"]]] if facts["state"] in words else [])]
+
+
+def _money(facts: dict[str, Any]) -> list[str]:
+    cost = facts["cost"]
+    if cost is None:
+        return []
+    left = "" if cost["budget"] is None else f" of a budget of {cost['budget']:.6g}"
+    return [f"Price: {cost['batch']:.6g} for this batch; {cost['spent']:.6g} spent before{left}."]
+
+
+def _curve(history: History, unit: str) -> list[str]:
+    if not history.points:
+        return [f"Learning curve: none yet; {history.why}."]
+    tested = history.progress.checks[-1].rows
+    head = f"Learning curve: root mean squared error{unit}, {CURVES[history.kind].format(tested=tested)}."
+    if history.kind == BY_AUDIT:
+        head += f" The committee of {MEMBERS} is trained without them, so a model of all labels should do better."
+    rows = [f"{p.labels:>8}  {p.error:>9.4g}  {p.low:.4g} to {p.high:.4g}" for p in history.points]
+    return [head, f"{'labels':>8}  {'error':>9}  95 % interval", *rows]
+
+
+def advice(history: History) -> str:
+    """Whether to go on, with what the next labels should bring."""
+    stop = history.stop
+    reason = _sentence(stop.sentence)
+    if stop.yes:
+        return f"Advice: stop labelling. {reason}."
+    if history.gain is None:
+        return f"Advice: go on labelling. {reason}." if reason else "Advice: go on labelling."
+    return f"Advice: go on labelling. {next_labels(history)}{_others(history)}"
+
+
+def next_labels(history: History) -> str:
+    """The sentence about the next batch."""
+    gain, low, high = history.gain
+    reach = f"({100 * low:.2g}–{100 * high:.2g} %)"
+    words = f"The next {history.progress.batch} labels should lower the squared error by {100 * gain:.2g} % {reach}"
+    return f"{words}, by a power law through {len(history.points)} points with an interval of 80 %."
+
+
+def _others(history: History) -> str:
+    """What rules other than the plateau say, which the sentence about the next labels does not cover."""
+    if history.stop.rule == "plateau":
+        return ""
+    parts = [part for part in history.stop.sentence.split("; ") if "should lower" not in part and "no law" not in part]
+    return "".join(f" {_sentence(part)}." for part in parts if part)
+
+
+def _sentence(text: str) -> str:
+    """A rule's words with a capital, and with the error it means: gains are those of the squared error."""
+    text = text.replace("the error", "the squared error").replace("rmse is", "the root mean squared error is")
+    return text[:1].upper() + text[1:]

@@ -1,10 +1,11 @@
-"""The scikit-learn faces of active partitioning."""
+"""The scikit-learn faces of active partitioning and of active learning."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
 _HOMES = {
+    "ActiveRegressor": "strongsuit.estimators.active_regressor",
     "ActivePartitioner": "strongsuit.estimators.partitioner",
     "PartitionedRegressor": "strongsuit.estimators.regressor",
 }

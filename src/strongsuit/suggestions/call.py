@@ -13,6 +13,7 @@ import pandas as pd
 from strongsuit import recipes
 from strongsuit.active.history import History, look_back, rounds_of
 from strongsuit.active.pool import AVAILABLE, ROLES, START, asked
+from strongsuit.active.reasons import whys
 from strongsuit.active.session import RESERVED, Batch, Session, ask, init, start_rows
 from strongsuit.active.strategies import STRATEGIES, find_strategy
 from strongsuit.core.keys import Key, key_for, root_key
@@ -33,7 +34,7 @@ from strongsuit.suggestions.tables import (
     Universe,
     read_universe,
 )
-from strongsuit.suggestions.words import lines, whys
+from strongsuit.suggestions.words import lines
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ import numpy as np
 
 from strongsuit.active.history import History
 from strongsuit.active.pool import ACTIVE, AUDIT, AVAILABLE
+from strongsuit.active.reasons import FLAGS, used
 from strongsuit.active.session import Batch, Session
 from strongsuit.suggestions.limits import Limits
 from strongsuit.suggestions.tables import Universe
-from strongsuit.suggestions.words import FLAGS, advice, used
+from strongsuit.suggestions.words import advice
 
 
 def facts_of(universe: Universe, session, after, batch: Batch, history: History, limits: Limits, free: int) -> dict:

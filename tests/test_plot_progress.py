@@ -30,9 +30,8 @@ def history(scale: float = 1.0, states: list[str] = STATES) -> History:
 
 
 def texts(figure) -> str:
-    return " | ".join(
-        one.get_text() for ax in figure.axes for one in [*ax.texts, ax.title, *ax.get_legend().get_texts()]
-    )
+    found = [one.get_text() for ax in figure.axes for one in [*ax.texts, *ax.get_legend().get_texts()]]
+    return " | ".join([*found, *(ax.get_title(loc="left") for ax in figure.axes)])
 
 
 def drawn(figure) -> bytes:

@@ -41,9 +41,9 @@ def draw_progress(history: History, *, target: str = "", goal: float | None = No
 
     `target` names the label for the axis; `goal` is a root mean squared error to reach.
     """
-    rounds = bool(history.rounds)
-    layout = {"gridspec_kw": {"height_ratios": (3, 1)}} if rounds else {}
-    figure, axes = new_figure(7.2, 4.8 if rounds else 3.6, rows=1 + rounds, sharex=True, **layout)
+    rounds, curve = bool(history.rounds), 3.6 if history.points else 1.0  # inches
+    layout = {"gridspec_kw": {"height_ratios": (curve, 1.2)}} if rounds else {}
+    figure, axes = new_figure(7.2, curve + 1.2 * rounds, rows=1 + rounds, sharex=True, **layout)
     top = axes[0, 0]
     _curve(top, history, goal)
     _decisions(top, history)

@@ -14,7 +14,7 @@ import numpy as np
 
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import fit_many, member_keys, predict_many
+from strongsuit.core.learner import fit_many, member_keys, predict_many, resume_many
 
 TRIAL, TRUSTED, RANDOM = "trial", "trusted", "random"
 SHARES = {TRIAL: 0.5, TRUSTED: 0.1, RANDOM: 1.0}
@@ -25,6 +25,7 @@ MEMBERS = 3  # of each committee of a check
 DRAWS = 400
 WIDER = 1.6  # a bootstrap over test rows cannot see the chance in the training sets
 HARM, DOUBT = 2.0, np.log(1.05)
+GROWTH = 1.2  # more random rows than at the last check: with hardly any new ones it would say the same again
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,13 @@ def share_of(state: str, *, proven: bool) -> float:
     return PROVEN_SHARE if state == TRIAL and proven else SHARES[state]
 
 
-def due(pool: Pool, round_: int, state: str, *, proven: bool) -> bool:
-    """Whether the guard looks now: every second round, once random and active rows are enough."""
+def due(pool: Pool, round_: int, state: str, *, proven: bool, last: Verdict | None = None) -> bool:
+    """Whether the guard looks now: every second round, once random and active rows are enough, and more than at the
+    `last` check."""
     rows = _tracks(pool)
     fewest = FEWEST_PROVEN if proven else FEWEST
+    if last is not None:
+        fewest = max(fewest, int(np.ceil(GROWTH * last.size)))
     return state != RANDOM and round_ % 2 == 0 and min(len(rows[AUDIT]), len(rows[ACTIVE])) >= fewest
 
 
@@ -68,10 +72,7 @@ def check(key: Key, learner: Any, pool: Pool, order: np.ndarray, *, round_: int,
     active = rows[ACTIVE][np.argsort(order[rows[ACTIVE]], kind="stable")]
     if np.ptp(pool.y[rows[AUDIT]], axis=0).max() == 0.0:
         return Verdict(round_, state, state, float("nan"), float("nan"), len(rows[AUDIT]), size, "constant_labels")
-    errors = [
-        _errors(key_for(key, s), learner, pool, rows[START], active, rows[AUDIT], s)
-        for s in (size // 3, 2 * size // 3, size)
-    ]
+    errors = _errors(key, learner, pool, rows[START], active, rows[AUDIT], (size // 3, 2 * size // 3, size))
     theta = float(np.mean([np.log(a.sum() / r.sum()) for a, r in errors]))
     draws = key_for(key, "bootstrap").numpy().integers(0, len(rows[AUDIT]), (DRAWS, len(rows[AUDIT])))
     spread = np.mean([np.log(a[draws].sum(1) / r[draws].sum(1)) for a, r in errors], axis=0)
@@ -94,27 +95,46 @@ def _tracks(pool: Pool) -> dict[int, np.ndarray]:
     return {role: np.flatnonzero(pool.labelled & (pool.role == role)) for role in (START, ACTIVE, AUDIT)}
 
 
-def _errors(key: Key, learner: Any, pool: Pool, start, active, audit, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Squared errors (a,) on all random rows of both tracks at so many rows beyond the start: each fold's two fits
-    see the same number of rows and begin with the same weights."""
-    train = max(1, int(size * (1 - 1 / FOLDS)))
+def _errors(key: Key, learner: Any, pool: Pool, start, active, audit, sizes) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Squared errors (a,) on all random rows of both tracks, at each number of rows beyond the start: each fold's two
+    fits see the same number of rows and begin with the same weights."""
     fold = key_for(key, "folds").numpy().permutation(np.arange(len(audit)) % FOLDS)
     known = np.concatenate([start, active, audit])
     y = pool.y[known]
     center = y.mean(0)
     scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
-    ours, theirs = np.zeros(len(audit)), np.zeros(len(audit))
+    X, y = pool.X[known], (y - center) / scale
+    trains = [max(1, int(size * (1 - 1 / FOLDS))) for size in sizes]
+    found = [(np.zeros(len(audit)), np.zeros(len(audit))) for _ in sizes]
     for f in range(FOLDS):
-        rest = audit[fold != f][:train]
-        W = np.zeros((2, len(known)))
-        W[:, : len(start)] = 1.0
-        W[0, len(start) : len(start) + train] = 1.0
-        W[1, len(start) + len(active) :] = np.isin(audit, rest)
-        keys = member_keys(key_for(key, "fit", f), MEMBERS) * 2
-        params = fit_many(learner, keys, pool.X[known], (y - center) / scale, np.repeat(W, MEMBERS, axis=0))
         out = fold == f
-        said = np.asarray(predict_many(learner, params, pool.X[audit[out]]).mean, float)
-        wanted = (pool.y[audit[out]] - center) / scale
-        ours[out] = ((said[:MEMBERS].mean(0) - wanted) ** 2).mean(1)
-        theirs[out] = ((said[MEMBERS:].mean(0) - wanted) ** 2).mean(1)
-    return ours, theirs
+        weights = [_weights(len(start), len(active), audit, audit[~out][:train], train) for train in trains]
+        truth = y[len(start) + len(active) :][out]
+        for (ours, theirs), said in zip(
+            found, _grown(key_for(key, f), learner, X, y, weights, audit, out), strict=True
+        ):
+            ours[out] = ((said[:MEMBERS].mean(0) - truth) ** 2).mean(1)
+            theirs[out] = ((said[MEMBERS:].mean(0) - truth) ** 2).mean(1)
+    return found
+
+
+def _weights(starts: int, actives: int, audit: np.ndarray, rest: np.ndarray, train: int) -> np.ndarray:
+    """Weights (2 MEMBERS, rows) of start, active and random rows for the members of both tracks."""
+    W = np.zeros((2, starts + actives + len(audit)))
+    W[:, :starts] = 1.0
+    W[0, starts : starts + train] = 1.0
+    W[1, starts + actives :] = np.isin(audit, rest)
+    return np.repeat(W, MEMBERS, axis=0)
+
+
+def _grown(key: Key, learner: Any, X, y, weights: list[np.ndarray], audit: np.ndarray, out: np.ndarray):
+    """Predictions (2 MEMBERS, rows out, k) of both tracks at each size: larger ones go on from smaller ones where the
+    learner can resume, which is how committees are trained in use."""
+    params, test = None, X[len(X) - len(audit) :][out]
+    for size, W in enumerate(weights):
+        keys = member_keys(key_for(key, size), MEMBERS) * 2
+        if params is not None and hasattr(learner, "resume"):
+            params = resume_many(learner, keys, params, X, y, W)
+        else:
+            params = fit_many(learner, keys, X, y, W)
+        yield np.asarray(predict_many(learner, params, test).mean, float)

@@ -261,7 +261,10 @@ def _asked(session: Session, index, role, strategy: str, words: str, degraded: s
 
 def _judged(key: Key, session: Session) -> Session:
     """The session after the guard has looked, if it was time."""
-    if not session.guarded or not guard.due(session.pool, session.round, session.state, proven=session.proven):
+    last = session.verdicts[-1] if session.verdicts else None
+    if not session.guarded or not guard.due(
+        session.pool, session.round, session.state, proven=session.proven, last=last
+    ):
         return session
     verdict = guard.check(
         key_for(key, "guard"), session.learner, session.pool, session.order, round_=session.round, state=session.state

@@ -18,7 +18,7 @@ from strongsuit.active.evidence import Committee, accompanied, answer, gather, t
 from strongsuit.active.pool import Pool
 from strongsuit.active.strategies import Strategy, find_strategy, propose
 from strongsuit.bench.arenas import Arena, BoxArena, arena_for, with_answers
-from strongsuit.core.compile import compile_seconds
+from strongsuit.core.compile import first_call_seconds
 from strongsuit.core.curves import relative_diversity
 from strongsuit.core.keys import Key, key_for
 from strongsuit.datasets.simulators.problems import Problem
@@ -143,7 +143,7 @@ def _first_of(task: str, repeat: int, protocol: str) -> tuple[Committee, float]:
 
 def _clock() -> float:
     """CPU seconds of this process less those spent on compiling, which is measured apart."""
-    return time.process_time() - compile_seconds()
+    return time.process_time() - first_call_seconds()
 
 
 def _first(plan: Plan) -> tuple[Committee, float]:

@@ -365,3 +365,12 @@ def test_models_read_from_files_say_that_they_keep_no_training_rows() -> None:
     assert len(params.rows) == 120
     with pytest.raises(InputError, match="fit it anew"):
         learner.sketch(KEY, type(params)(params.estimators, params.k), X, 32)
+
+
+def test_a_committee_of_equals_has_no_variance_to_choose_by() -> None:
+    X, y = table(300)
+    pool = pool_of(X, y=np.where(np.arange(300) < 100, y, np.nan))
+    committee = train(KEY, External(HistGradientBoostingRegressor(max_iter=20)), pool, 5)
+    evidence = gather(KEY, committee, pool, ("var",))
+    assert not evidence.var.any()
+    assert propose(KEY, find_strategy("qbc"), evidence, 5).degraded == "constant_score"

@@ -214,7 +214,8 @@ def _moments(committee: Committee, X: np.ndarray) -> tuple[np.ndarray, np.ndarra
     for rows in chunks(len(X), size):
         said = np.asarray(predict_many(committee.learner, committee.params, X[rows]).mean, float)
         means.append(said.mean(0))
-        variances.append(said.var(0).mean(1))
+        # From the first member: members that say the same must have no variance, not that of a rounded mean.
+        variances.append((said - said[0]).var(0).mean(1))
     return np.concatenate(means), np.concatenate(variances)
 
 

@@ -2,8 +2,9 @@
 
 A centre is a row of X. `d2` holds squared distances to the nearest centre so far, infinite before the first centre
 and -1 for rows that take no part, which no distance can lower. Importing this module loads numba; functions compile
-on first use and are kept beside the sources. A change to `square`, `exact` or `rank_of` reaches `core.windows` and
-`selectors.mixing`, which hold compiled copies, only once the kept files (`__pycache__/*.nbi`) are deleted.
+on first use and are kept beside the sources. A change to `square`, `exact` or `rank_of` reaches `core.windows`,
+`core.hashing` and `selectors.mixing`, which hold compiled copies, only once the kept files (`__pycache__/*.nbi`) are
+deleted.
 
 Two precisions. `square` may be reordered and vectorised by the compiler. `exact` is summed in float64 in a fixed order,
 so that wherever it is called the same pair of rows gives the same bits: it settles what `square` cannot.

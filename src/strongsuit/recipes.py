@@ -85,15 +85,15 @@ def families(name: str, *, mode: str = "held_out") -> tuple[Competitor, ...]:
 def active_learner(learner: Any) -> Any:
     """The learner whose committee chooses rows: "auto", a name, a scikit-learn estimator or a Learner.
 
-    "auto" is a small network without trials of its weight decay: a fifth of the default network's time for an error
-    within 2 % of its (airfoil noise and concrete strength, 100 and 200 rows).
+    "auto" is the network with a fixed weight decay and fewer steps: on six public tables with 50 and 150 labels it took
+    two fifths of the time, and its error was 1.5 % larger on average (8 % smaller to 14 % larger).
     """
     if not isinstance(learner, str):
         return custom_family(learner)[0].learner
     if learner == "auto":
         from strongsuit.learners.mlp import MLP
 
-        return MLP(choose_decay=False, least_steps=1000)
+        return MLP(choose_decay=False, weight_decay=0.3, least_steps=2000)
     return families(learner)[0].learner
 
 

@@ -24,6 +24,7 @@ _HOMES = {
     "load": "strongsuit.datasets",
     "read_table": "strongsuit.datasets",
     "suggest": "strongsuit.suggestions",
+    "suggest_in_box": "strongsuit.suggestions",
 }
 
 __all__ = [

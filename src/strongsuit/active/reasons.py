@@ -22,11 +22,14 @@ GAINS = {
     "frank_wolfe": "",
     "uniform": "",
 }
+CLIMBED = "committee variance {:.3g} of the labels' variance"  # whatever chose the start
 FLAGS = {
     "no_spread": "the pool has fewer distinct rows than were asked for; the rest was filled in a fixed random order",
     "nan_rows": "rows whose score was not a number were left out",
     "constant_score": "the score is the same for all rows, so it could not choose",
     "few_positive": "few rows have a score above 0",
+    "few_feasible": "few points of the box meet the constraint, so fewer were asked for",
+    "points_met": "points that climbed met, so some of the inputs are nearly the same",
     "surrogate_gradients": "the learner shows no gradients; those of random features took their place",
 }
 
@@ -51,6 +54,6 @@ def used(batch: Batch, named: Strategy) -> Strategy:
 
 def _own_number(strategy: Strategy, pick: int, picks: int, gain: float) -> str:
     select = getattr(strategy.select, "func", strategy.select)
-    words = GAINS.get(select.__name__, "criterion {:.3g}")
+    words = GAINS.get(select.__name__, "criterion {:.3g}") if strategy.synthesise is None else CLIMBED
     place = f"pick {pick} of {picks}"
     return f"{place}, {words.format(gain)}" if words and np.isfinite(gain) else place

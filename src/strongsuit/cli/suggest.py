@@ -15,9 +15,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def suggest(
-    pool: Annotated[str, typer.Argument(metavar="POOL", help="Rows that may be labelled: CSV, Parquet or a folder.")],
-    labelled: Annotated[str, typer.Option(metavar="TABLE", help="Rows with their labels, earlier answers among them.")],
-    target: Annotated[list[str], typer.Option(help="Label column; repeat for several.")],
+    pool: Annotated[
+        str | None, typer.Argument(metavar="POOL", help="Rows that may be labelled: CSV, Parquet or a folder.")
+    ] = None,
+    labelled: Annotated[
+        str | None, typer.Option(metavar="TABLE", help="Rows with their labels, earlier answers among them.")
+    ] = None,
+    target: Annotated[list[str] | None, typer.Option(help="Label column; repeat for several.")] = None,
+    box: Annotated[
+        Path | None, typer.Option(help="Table of name, low, high: choose inputs between bounds, in place of POOL.")
+    ] = None,
     n: Annotated[int, typer.Option("-n", min=1, help="Rows to label.")] = 10,
     strategy: Annotated[str, typer.Option(help="auto, or a name that `strongsuit strategies` lists.")] = "auto",
     id_: Annotated[str | None, typer.Option("--id", help="Column that identifies rows in both tables.")] = None,
@@ -40,6 +47,15 @@ def suggest(
 
     Example: strongsuit suggest pool.csv --labelled known.csv --target y --id sample -n 40 --out suggested.csv
     """
+    if box is not None:
+        from strongsuit.cli.suggest_box import refuse, suggest_box
+
+        refuse({"POOL": pool, "--id": id_, "--exclude": exclude, "--order": order, "--cost": cost, "--price": price,
+                "--budget": budget, "--target-error": target_error, "--worth": worth, "--plot": plot,
+                "--allow-replicates": replicates})  # fmt: skip
+        return suggest_box(box, labelled, target or [], n, strategy, learner, guard, seed, out, as_json)
+    if pool is None or labelled is None or not target:
+        raise typer.BadParameter("give POOL, --labelled and --target, or --box")
     from strongsuit.core.compile import use_compile_cache
     from strongsuit.suggestions import suggest as choose
 

@@ -1,10 +1,10 @@
-"""From a pool and a table of labelled rows to the rows that should be labelled next, and why."""
+"""From a pool or a box, and what is known of it, to the rows that should be labelled next, and why."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-_HOMES = {"Suggestion": "call", "listed_strategies": "call", "suggest": "call"}
+_HOMES = {"Suggestion": "call", "listed_strategies": "call", "suggest": "call", "suggest_in_box": "in_box"}
 
 __all__ = sorted(_HOMES)
 

@@ -13,13 +13,12 @@ import pandas as pd
 from strongsuit import recipes
 from strongsuit.active.box import Box
 from strongsuit.active.guard import RANDOM, TRIAL, TRUSTED
-from strongsuit.active.pool import AUDIT, LABELLED, PENDING, ROLES, START, pool_of
-from strongsuit.active.session import Batch, Session, ask, init_box
-from strongsuit.active.strategies import find_strategy
+from strongsuit.active.pool import LABELLED, PENDING, ROLES, START, pool_of
+from strongsuit.active.reasons import whys
+from strongsuit.active.session import Session, ask, init_box
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.errors import InputError
 from strongsuit.suggestions.tables import BOOKKEEPING, RANK, ROLE, ROUND, STATE, WHY
-from strongsuit.suggestions.words import whys
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +96,7 @@ def suggest_in_box(
         ROUND: after.round,
         STATE: after.state if after.guarded else "off",
         RANK: pd.array([int(pick) or None for pick in batch.pick], dtype="Int64"),
-        WHY: _reasons(batch),
+        WHY: whys(batch, after.strategy),
     }
     return frame.assign(**added)
 
@@ -175,15 +174,3 @@ def _roles(frame: pd.DataFrame) -> np.ndarray:
     if ROLE not in frame:
         return np.full(len(frame), START, np.int8)
     return np.array([ROLES.index(name) if name in ROLES else START for name in frame[ROLE]], np.int8)
-
-
-def _reasons(batch: Batch) -> list[str]:
-    """Why each input was chosen; a made-up one by what the committee says of it."""
-    said = whys(batch)
-    if batch.strategy == "random" or find_strategy(batch.strategy).synthesise is None:
-        return said
-    row = find_strategy(batch.strategy)
-    return [
-        words if role == AUDIT else f"{row.name}: {row.words}; committee variance {gain:.3g} of the labels' variance"
-        for words, role, gain in zip(said, batch.role, batch.gain, strict=True)
-    ]

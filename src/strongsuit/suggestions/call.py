@@ -144,7 +144,7 @@ def suggest(
     if out is not None:
         write_table(frame, Path(out))
         facts["out"] = str(out)
-    unit = f", in units of {targets[0]}" if len(targets) == 1 else " over all targets"
+    unit = f" of {targets[0]}" if len(targets) == 1 else " over all targets"
     text = "\n".join(lines(facts, batch, history, after.verdicts, unit))
     return Suggestion(frame, facts, text, history)
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.guard import FEWEST, RANDOM, TRIAL, TRUSTED, Verdict
-from strongsuit.active.history import BY_AUDIT, BY_FOLDS, MEMBERS, History
+from strongsuit.active.history import BY_AUDIT, BY_FOLDS, History
 from strongsuit.active.session import Batch
 
 CURVES = {
-    BY_AUDIT: "on {tested} random rows that no training and no choice saw: an unbiased estimate for the pool",
-    BY_FOLDS: "cross-validated on the labelled rows: it speaks of rows like these, not of the whole pool",
+    BY_AUDIT: "on {tested} random rows that no training and no choice saw: unbiased for the pool, and at most so large "
+    "for a model of all labels",
+    BY_FOLDS: "cross-validated on the {tested} labelled rows: for rows like these, not for the whole pool",
 }
 
 
@@ -38,9 +39,9 @@ def _chosen(facts: dict[str, Any], batch: Batch) -> str:
 def _guard(facts: dict[str, Any], verdicts: Sequence[Verdict]) -> list[str]:
     said = [f"Guard: {verdict.sentence()}." for verdict in verdicts[-1:] if np.isfinite(verdict.theta)]
     if facts["state"] == TRIAL:
-        share = "a share of each batch is random until it has proved itself"
+        share = "half of each batch is random until it has proved itself"
         there = f"{facts['audits']} and {facts['actives']} are there"
-        judged = f"it is judged from {FEWEST} random and {FEWEST} active labels on, {there}"
+        judged = f"it is judged every second round from {FEWEST} random and {FEWEST} chosen labels on, {there}"
         return [*said, f"Guard: the strategy is on trial, {share}; {judged}."]
     words = {
         TRUSTED: "Guard: the strategy is trusted; a tenth of each batch stays random to watch it.",
@@ -61,9 +62,7 @@ def _curve(history: History, unit: str) -> list[str]:
     if not history.points:
         return [f"Learning curve: none yet; {history.why}."]
     tested = history.progress.checks[-1].rows
-    head = f"Learning curve: root mean squared error{unit}, {CURVES[history.kind].format(tested=tested)}."
-    if history.kind == BY_AUDIT:
-        head += f" The committee of {MEMBERS} is trained without them, so a model of all labels should do better."
+    head = f"Learning curve: root mean squared error{unit}\n{CURVES[history.kind].format(tested=tested)}"
     rows = [f"{p.labels:>8}  {p.error:>9.4g}  {p.low:.4g} to {p.high:.4g}" for p in history.points]
     return [head, f"{'labels':>8}  {'error':>9}  95 % interval", *rows]
 
@@ -82,9 +81,9 @@ def advice(history: History) -> str:
 def next_labels(history: History) -> str:
     """The sentence about the next batch."""
     gain, low, high = history.gain
-    reach = f"({100 * low:.2g}–{100 * high:.2g} %)"
-    words = f"The next {history.progress.batch} labels should lower the squared error by {100 * gain:.2g} % {reach}"
-    return f"{words}, by a power law through {len(history.points)} points with an interval of 80 %."
+    words = f"The next {history.progress.batch} labels should lower the squared error by {100 * gain:.2g} %"
+    law = f"80 % interval of a power law through the {len(history.points)} points"
+    return f"{words} ({100 * low:.2g}–{100 * high:.2g} %, the {law})."
 
 
 def _others(history: History) -> str:

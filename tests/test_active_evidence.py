@@ -156,3 +156,18 @@ def test_scores_of_loss_and_variance() -> None:
     np.testing.assert_allclose(scores.true_loss(found), [2.0, 4.5])
     np.testing.assert_allclose(scores.committee_variance(found), [0.1, 0.2])
     np.testing.assert_allclose(scores.posterior_variance(found), (embeddings.grad_posterior(None, found) ** 2).sum(1))
+
+
+def test_labels_that_are_no_anchors_are_hidden_from_every_field() -> None:
+    pool = started()
+    learner = Ridge()
+    shown = pool.labelled.copy()
+    shown[:4] = False
+    committee = train(root_key(0), learner, pool, 2, rows=shown)
+    needs = {"mean", "grad", "ridge"}
+    changed = told(pool, np.arange(4), np.full((4, 1), 1e3))
+    for one, other in [(gather(root_key(1), committee, p, needs, anchors=shown) for p in (pool, changed))]:
+        assert np.isnan(one.y[:4]).all() and not one.labelled[:4].any()
+        np.testing.assert_array_equal(one.ridge, other.ridge)
+        np.testing.assert_array_equal(embeddings.outputs(None, one), embeddings.outputs(None, other))
+        np.testing.assert_array_equal(embeddings.grad_posterior(None, one), embeddings.grad_posterior(None, other))

@@ -85,15 +85,15 @@ def families(name: str, *, mode: str = "held_out") -> tuple[Competitor, ...]:
 def active_learner(learner: Any) -> Any:
     """The learner whose committee chooses rows: "auto", a name, a scikit-learn estimator or a Learner.
 
-    "auto" is the network with a fixed weight decay and fewer steps: on six public tables with 50 and 150 labels it took
-    two fifths of the time, and its error was 1.5 % larger on average (8 % smaller to 14 % larger).
+    "auto" is the default network in short training, which is resumed when labels come: on two simulators with 80 to
+    2,080 labels its test error follows that of full training anew every round, in a sixth of the time.
     """
     if not isinstance(learner, str):
         return custom_family(learner)[0].learner
     if learner == "auto":
         from strongsuit.learners.mlp import MLP
 
-        return MLP(choose_decay=False, weight_decay=0.3, least_steps=2000)
+        return MLP(epochs=20, least_steps=1500, most_steps=20000, resume_steps=300)
     return families(learner)[0].learner
 
 
@@ -120,13 +120,6 @@ def competitors() -> tuple[Competitor, ...]:
 def paper_competitor() -> Competitor:
     """The small network that competes in paper mode (our choice of size; the papers print none)."""
     return Competitor("mlp", _paper_mlp((16, 16)))
-
-
-def committee() -> Any:
-    """The networks that say which rows to label: trained briefly, and resumed when labels come."""
-    from strongsuit.learners.mlp import MLP
-
-    return MLP(epochs=20, least_steps=1500, most_steps=20000, resume_steps=300)
 
 
 def settler() -> Any:

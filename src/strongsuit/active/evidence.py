@@ -144,8 +144,8 @@ def gather(
 ) -> Evidence:
     """The evidence a strategy needs of every pool row.
 
-    `anchors` (n,) bool takes the place of the labelled and pending rows; `box` (lows, highs) the place of the
-    pool's own ranges. Raises InputError for a field that the learner cannot give.
+    `anchors` (n,) bool takes the place of the labelled and pending rows: labels of other rows are hidden. `box` (lows,
+    highs) takes the place of the pool's own ranges. Raises InputError for a field that the learner cannot give.
     """
     needs = set(needs)
     if "box" in needs:
@@ -165,9 +165,11 @@ def gather(
         found["stand_in"] = stand_in(committee)
         if found["stand_in"]:
             log.info(found["stand_in"])
-    y = (pool.y - center) / scale
+    counted = pool.labelled | pool.pending if anchors is None else anchors
+    seen = pool.labelled & counted
+    y = np.where(seen[:, None], (pool.y - center) / scale, np.nan)
     if "ridge" in needs:
-        found["ridge"] = _ridge(x_std[pool.labelled], y[pool.labelled])
+        found["ridge"] = _ridge(x_std[seen], y[seen])
     if "reference" in needs:
         found["reference"] = _reference(key_for(key, "reference"), pool)
     if "gp" in needs:
@@ -176,10 +178,9 @@ def gather(
         found[name] = _beside(_needed(committee, "a committee"), name, pool.X)
     if "y_true" in needs:
         found["y_true"] = (_needed(y_true, "true labels") - center) / scale
-    counted = pool.labelled | pool.pending if anchors is None else anchors
     x = _in_box(pool.X, box)
     available = pool.available & ~pool.reserved
-    return Evidence(x, x_std, y, available, counted, pool.labelled, **found)
+    return Evidence(x, x_std, y, available, counted, seen, **found)
 
 
 def gradients(key: Key, committee: Committee, X: np.ndarray, *, width: int = SKETCH) -> np.ndarray:

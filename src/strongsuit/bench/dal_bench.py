@@ -15,7 +15,7 @@ import numpy as np
 
 from strongsuit.active.strategies import STRATEGIES, find_strategy
 from strongsuit.bench.arenas import GAMMAS, STEPS, TABLE_STEPS, is_box, named_tasks
-from strongsuit.bench.dal_runs import FACES, RANDOM, Curve, Plan, find_protocol, run
+from strongsuit.bench.dal_runs import FACES, RANDOM, Curve, Plan, draws_itself, find_protocol, run
 from strongsuit.bench.grids import LIMIT_SECONDS, Progress, first_line, run_cells
 from strongsuit.bench.records import Record, machine, read_records, versions
 from strongsuit.bench.workers import spawned
@@ -50,8 +50,8 @@ def plans(
         for repeat in range(repeats)
         for task in named_tasks(tasks)
         for name in names
-        for gamma in ([0] if name in (RANDOM, *FACES) or not is_box(task) else sizes)
-        if _fits(name, task)
+        if is_box(task) or name in FACES or not draws_itself(name)
+        for gamma in ([0] if name == RANDOM or draws_itself(name) or not is_box(task) else sizes)
     ]
 
 
@@ -62,11 +62,6 @@ def _named(names: Sequence[str] | None) -> list[str]:
         if name not in FACES:
             find_strategy(name)
     return list(dict.fromkeys(names))
-
-
-def _fits(name: str, task: str) -> bool:
-    """Whether a strategy can be asked about rows of the task: synthesis has no rows to choose among."""
-    return name in FACES or "box" not in STRATEGIES[name].needs
 
 
 def _steps(task: str, steps: int | None) -> int:

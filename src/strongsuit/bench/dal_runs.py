@@ -57,6 +57,11 @@ class Plan:
         return f"{self.task} {self.strategy}{pool} run {self.repeat}"
 
 
+def draws_itself(strategy: str) -> bool:
+    """Whether a strategy makes its own candidates: the product's default does in a box, and synthesis."""
+    return strategy in FACES or "box" in find_strategy(strategy).needs
+
+
 @dataclass
 class Curve:
     """What a run has shown so far; seconds are CPU seconds."""
@@ -71,7 +76,7 @@ class Curve:
 
 
 def _product(problem: Problem | None) -> Any:
-    return recipes.committee()
+    return recipes.active_learner("auto")
 
 
 def _published(problem: Problem | None) -> Any:
@@ -116,7 +121,7 @@ def run(plan: Plan) -> Curve:
     The test error is the mean squared error over test rows and outputs in the oracle's units, of the committee's mean.
     """
     arena = arena_for(plan.task, plan.repeat)
-    if plan.strategy in FACES:
+    if draws_itself(plan.strategy):
         return _run_session(plan, arena)
     strategy, curve, pool = find_strategy(plan.strategy), Curve(), arena.start()
     committee, seconds = _first(plan)
@@ -200,7 +205,7 @@ def _note_diversity(curve: Curve, key: Key, batch: np.ndarray, pool: np.ndarray)
 
 
 def _run_session(plan: Plan, arena: Arena) -> Curve:
-    """The curve of the product's default: its own candidates, its guard, its fall-back."""
+    """The curve of a strategy in a session, which draws its own candidates, guards itself and falls back."""
     protocol, curve = find_protocol(plan.protocol), Curve()
     problem = arena.problem if isinstance(arena, BoxArena) else None
     start = arena.start()
@@ -226,7 +231,9 @@ def _can_go_on(session: sessions.Session, arena: Arena) -> bool:
 
 
 def _opened(plan: Plan, arena: Arena, start: Pool, learner: Any) -> sessions.Session:
-    key, guarded = key_for(arena.key, "session"), plan.strategy == AUTO
+    key, strategy = key_for(arena.key, "session"), None if plan.strategy in FACES else plan.strategy
+    guarded = plan.strategy == AUTO
     if isinstance(arena, BoxArena):
-        return sessions.init_box(key, learner, Box(*arena.box), X=start.X, y=start.y, guarded=guarded)
-    return sessions.init(key, learner, start.X, y=start.y, guarded=guarded)
+        box = Box(*arena.box)
+        return sessions.init_box(key, learner, box, X=start.X, y=start.y, strategy=strategy, guarded=guarded)
+    return sessions.init(key, learner, start.X, y=start.y, strategy=strategy, guarded=guarded)

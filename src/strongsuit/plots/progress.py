@@ -88,6 +88,9 @@ def _curve(ax: Axes, history: History, goal: float | None) -> None:
     drawn = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
     names = [name for name in (ERROR, LAW, NEXT) if name in drawn]
     legend(ax, loc="upper right", handles=[drawn[name] for name in names])
+    frame = ax.get_legend()
+    frame.set_frame_on(True)  # lines of decisions pass behind the words
+    frame.get_frame().set(facecolor=PAPER, edgecolor="none", alpha=1.0)
 
 
 def _law(ax: Axes, history: History) -> None:

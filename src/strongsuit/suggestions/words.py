@@ -12,8 +12,8 @@ from strongsuit.active.history import BY_AUDIT, BY_FOLDS, History
 from strongsuit.active.session import Batch
 
 CURVES = {
-    BY_AUDIT: "on {tested} random rows that no training and no choice saw: unbiased for the pool, and at most so large "
-    "for a model of all labels",
+    BY_AUDIT: "on {tested} random rows that no training and no choice saw: unbiased for the pool; a model "
+    "trained on all labels should do better",
     BY_FOLDS: "cross-validated on the {tested} labelled rows: for rows like these, not for the whole pool",
 }
 

@@ -18,7 +18,6 @@ from strongsuit import ActiveRegressor
 from strongsuit.active.stopping import Budget
 from strongsuit.errors import InputError
 
-
 BY_DESIGN = {"check_supervised_y_no_nan": "rows of y that are NaN are the pool; without any label a campaign begins"}
 
 

@@ -37,7 +37,7 @@ def test_folders_that_are_no_table_are_refused(tmp_path: Path) -> None:
         read_table(tmp_path)
     parts(tmp_path)
     pd.DataFrame({"a": [1.0], "other": [2.0]}).to_parquet(tmp_path / "p3.parquet")
-    with pytest.raises(InputError, match=r"p0\.parquet and p3\.parquet differ in the columns 'kind', 'other', 'sample'"):
+    with pytest.raises(InputError, match=r"p0\.parquet and p3\.parquet differ in the columns 'kind'"):
         read_table(tmp_path)
     (tmp_path / "p3.parquet").write_bytes(b"PAR1 nothing PAR1")
     with pytest.raises(InputError, match=r"p3\.parquet could not be read"):

@@ -153,11 +153,11 @@ def _unlabelled(known: pd.DataFrame, targets: Sequence[str]) -> np.ndarray:
 
 
 def _features(given: pd.DataFrame, known: pd.DataFrame, columns: Columns) -> list[str]:
-    with _about(KNOWN):
-        Roles(target=columns.targets).resolve([*known.columns, *given.columns])  # names near misses
-    lost = [name for name in columns.targets if name not in known.columns]
+    lost = [name for name in columns.targets if name not in known.columns and name in given.columns]
     if lost:
         raise InputError(f"target {lost[0]!r} is a column of the pool, but the labelled table does not have it")
+    with _about(KNOWN):
+        Roles(target=columns.targets).resolve(list(known.columns))  # names near misses
     for name, role in ((columns.id, "id"), (columns.cost, "cost"), (columns.order, "order")):
         tables = {"id": ((POOL, given), (KNOWN, known)), "cost": ((POOL, given),), "order": ((KNOWN, known),)}[role]
         for where, frame in tables:

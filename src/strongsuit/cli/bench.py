@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +12,14 @@ import typer
 
 from strongsuit.cli.progress import stages
 
-SUITES = ("partition",)
-DEFAULT_OUT = Path("runs/partition")
+PARTITION, DAL = "partition", "dal"
+SUITES = (PARTITION, DAL)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 app = bench = typer.Typer(
-    help="Measure active partitioning against its single model, baselines and rivals.\n\n"
-    "Example: strongsuit bench run partition --seeds 10",
+    help="Measure active partitioning against its single model, baselines and rivals, and rules that choose rows "
+    "against random rows.\n\nExample: strongsuit bench run partition --seeds 10",
     no_args_is_help=True,
 )
 
@@ -32,31 +33,61 @@ def cores() -> int:
 
 @app.command("run")
 def run(
-    suite: Annotated[str, typer.Argument(help="The benchmark: partition.")],
-    tables: Annotated[str | None, typer.Option(help="Tables, with commas; default: the public ones.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Methods, with commas; default: all.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Random splits a table.")] = 10,
-    learner: Annotated[str, typer.Option(help="What single model and experts are made of.")] = "auto",
-    split: Annotated[str, typer.Option(help="random, or grouped where groups of rows are known.")] = "random",
+    suite: Annotated[str, typer.Argument(help="The benchmark: partition, or dal (which rows to label, regression).")],
+    tables: Annotated[str | None, typer.Option(help="partition: tables, with commas; default: all.")] = None,
+    methods: Annotated[str | None, typer.Option(help="partition: methods, with commas; default: all.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="partition: random splits a table.")] = 10,
+    learner: Annotated[str, typer.Option(help="partition: what single model and experts are made of.")] = "auto",
+    split: Annotated[str, typer.Option(help="partition: random, or grouped where groups are known.")] = "random",
+    problems: Annotated[
+        str | None,
+        typer.Option(help="dal: problems or tables, with commas; tables for all of them; default: all problems."),
+    ] = None,
+    strategies: Annotated[str | None, typer.Option(help="dal: strategies, with commas; default: all.")] = None,
+    gammas: Annotated[
+        str | None, typer.Option(help="dal: pool sizes over the batch, with commas; default: 2,4,8,16,32,64.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="dal: repetitions.")] = 10,
+    steps: Annotated[int | None, typer.Option(min=1, help="dal: batches a run; default: 50, of a table 30.")] = None,
+    protocol: Annotated[
+        str, typer.Option(help="dal: what is trained: product, product_cold, published or cold.")
+    ] = "product",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     limit: Annotated[float, typer.Option(min=1, help="Seconds after which a cell is given up.")] = 3_600.0,
     retry: Annotated[bool, typer.Option("--retry", help="Measure failed cells again.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of the records; cells it has are skipped.")] = DEFAULT_OUT,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the records; cells it has are skipped; default: runs/SUITE.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure tables x seeds x methods; an interrupted run goes on where it stopped.
+    """Measure a grid cell by cell; an interrupted run goes on where it stopped.
 
-    Example: strongsuit bench run partition --tables servo,auto_mpg --seeds 3 --out runs/quick
+    Examples: strongsuit bench run partition --tables servo,auto_mpg --seeds 3 --out runs/quick
+
+    strongsuit bench run dal --problems SINE,HYDR --strategies gsx,qbc,auto --gammas 2,64 --repeats 8 --out runs/dal
     """
-    from strongsuit.bench.partition_bench import grid, run_grid
     from strongsuit.errors import InputError
 
     if suite not in SUITES:
-        raise InputError(f"no benchmark is called {suite!r}; there is {', '.join(SUITES)}")
-    cells = grid(_words(tables), _words(methods), seeds=seeds, learner=learner, split=split)
+        raise InputError(f"no benchmark is called {suite!r}; there are {', '.join(SUITES)}")
+    out = out or Path("runs") / suite
     with stages("bench", quiet=as_json) as progress:
-        run_grid(cells, out, jobs=jobs or cores(), limit=limit, retry=retry, progress=progress)
-    _show(out, out, split, learner, as_json)
+        given = {"jobs": jobs or cores(), "limit": limit, "retry": retry, "progress": progress}
+        if suite == PARTITION:
+            from strongsuit.bench.partition_bench import grid, run_grid
+
+            run_grid(grid(_words(tables), _words(methods), seeds=seeds, learner=learner, split=split), out, **given)
+        else:
+            from strongsuit.bench.dal_bench import plans, run_plans
+
+            grid_ = plans(
+                _words(problems), _words(strategies), _numbers(gammas), repeats=repeats, steps=steps, protocol=protocol
+            )
+            run_plans(grid_, out, **given)
+    if suite == PARTITION:
+        _show(out, out, split, learner, as_json)
+    else:
+        _show_dal(out, out, protocol, as_json)
 
 
 @app.command("report")
@@ -65,13 +96,19 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Folder for report.md and report.png.")] = None,
     split: Annotated[str | None, typer.Option(help="Which split, if the records hold both.")] = None,
     learner: Annotated[str | None, typer.Option(help="Which learner, if the records hold several.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="dal: which protocol, if the records hold several.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Tables of test errors, paired tests of deployed against single, and the verdict.
+    """Tables of test errors with paired tests, and verdicts: of deployed models, or of strategies and claims.
 
     Example: strongsuit bench report runs/partition --out runs/partition
     """
-    _show(folder, out, split, learner, as_json)
+    from strongsuit.bench.records import require_records
+
+    if any(record.get("suite") == DAL for record in require_records(folder)):
+        _show_dal(folder, out, protocol, as_json)
+    else:
+        _show(folder, out, split, learner, as_json)
 
 
 def _show(folder: Path, out: Path | None, split: str | None, learner: str | None, as_json: bool) -> None:
@@ -81,17 +118,43 @@ def _show(folder: Path, out: Path | None, split: str | None, learner: str | None
     from strongsuit.bench.report import summarise
 
     summary = summarise(require_records(folder), split=split, learner=learner)
-    files = [str(path) for path in write_report(summary, out)] if out else []
-    if as_json:
-        typer.echo(json.dumps(_finite(plain(summary) | {"files": files})))
+    files = write_report(summary, out) if out else []
+    _say(plain(summary) if as_json else markdown(summary), files)
+
+
+def _show_dal(folder: Path, out: Path | None, protocol: str | None, as_json: bool) -> None:
+    from strongsuit.bench.dal_pages import as_json as plain
+    from strongsuit.bench.dal_pages import markdown, write_report
+    from strongsuit.bench.dal_report import summarise
+    from strongsuit.bench.records import require_records
+
+    summary = summarise(require_records(folder), protocol=protocol)
+    files = write_report(summary, out) if out else []
+    _say(plain(summary) if as_json else markdown(summary), files)
+
+
+def _say(report: dict[str, Any] | str, files: Sequence[Path]) -> None:
+    """The report, as JSON if it is a dictionary, and the files that were written."""
+    if isinstance(report, dict):
+        typer.echo(json.dumps(_finite(report | {"files": [str(path) for path in files]})))
         return
-    typer.echo(markdown(summary))
-    for name in files:
-        typer.echo(f"Written: {name}")
+    typer.echo(report)
+    for path in files:
+        typer.echo(f"Written: {path}")
 
 
 def _words(text: str | None) -> list[str] | None:
     return None if text is None else [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    words = _words(text)
+    try:
+        return None if words is None else [int(word) for word in words]
+    except ValueError as error:
+        from strongsuit.errors import InputError
+
+        raise InputError(f"gammas must be whole numbers with commas, such as 2,64; got {text!r}") from error
 
 
 def _finite(value: Any) -> Any:

@@ -6,6 +6,7 @@ from importlib import import_module
 
 _HOMES = {
     "MLP": "mlp",
+    "BatchNormMLP": "batch_norm",
     "DropoutMLP": "dropout",
     "LossMLP": "loss_net",
     "Ridge": "ridge",

@@ -227,8 +227,9 @@ def test_settings_and_row_counts_share_an_executable() -> None:
 
 
 def test_networks_beside_a_student_have_its_widths() -> None:
-    student = BatchNormMLP((40, 30))
-    assert student.auxiliary("loss") == LossMLP((40, 30), "relu", epochs=20, least_steps=1500, most_steps=20000)
+    student = BatchNormMLP((40, 30), learning_rate=3e-4)
+    beside = student.auxiliary("loss")
+    assert isinstance(beside, LossMLP) and (beside.widths, beside.learning_rate) == ((40, 30), 3e-4)
     beside = student.auxiliary("dropout")
     assert isinstance(beside, DropoutMLP) and beside.widths == (12, 9)
     assert isinstance(student.auxiliary("gp"), GP)

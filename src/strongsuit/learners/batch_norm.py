@@ -26,7 +26,9 @@ from strongsuit.learners.mlp import MLP
 EPSILON = 1e-5  # added to a variance before its root is divided by (Ioffe and Szegedy, 2015; PyTorch's default)
 MOMENTUM = 0.1  # share of a batch in the running averages: PyTorch's default
 LEAST_CUT = 1e-8  # PyTorch leaves a learning rate alone that would fall by less
-BESIDE = {"epochs": 20, "least_steps": 1500, "most_steps": 20000}  # short training, as the network that chooses has
+# Of the networks beside a student: the short training of the network that chooses by default, and no decay, since
+# a narrow dropout network of six layers then has no variance left (1e-7 of the labels' on HYDR).
+BESIDE = {"epochs": 20, "least_steps": 1500, "most_steps": 20000, "weight_decay": 0.0}
 ADAM = optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8)
 
 
@@ -122,8 +124,8 @@ class BatchNormMLP:
         return sketched_gradients(key, folded(params), X.T, "relu", width).T
 
     def auxiliary(self, name: str) -> DropoutMLP | LossMLP | GP:
-        """The learner that `MLP` of the same widths has trained beside it: "dropout", "loss" or "gp"."""
-        return MLP(self.widths, "relu", **BESIDE).auxiliary(name)
+        """The learner that an `MLP` of the same widths and learning rate has beside it: "dropout", "loss" or "gp"."""
+        return MLP(self.widths, "relu", learning_rate=self.learning_rate, **BESIDE).auxiliary(name)
 
     def _train(self, start: BatchNormParams, rows: Rows, seed: Any, steps: Any) -> BatchNormParams:
         """The parameters after so many steps; unchanged where no row exists."""

@@ -85,15 +85,16 @@ def families(name: str, *, mode: str = "held_out") -> tuple[Competitor, ...]:
 def active_learner(learner: Any) -> Any:
     """The learner whose committee chooses rows: "auto", a name, a scikit-learn estimator or a Learner.
 
-    "auto" is the default network in short training, which is resumed when labels come: on two simulators with 80 to
-    2,080 labels its test error follows that of full training anew every round, in a sixth of the time.
+    "auto" is the default network in short training, which is resumed when labels come. With 50 to 480 labels its test
+    error was 0.5 % larger than that of the full training on six tables and 7 % on four simulators, in two fifths of
+    the time; half as many steps cost another 5 % and 22 %, a fixed decay of 0.3 half more on the simulators.
     """
     if not isinstance(learner, str):
         return custom_family(learner)[0].learner
     if learner == "auto":
         from strongsuit.learners.mlp import MLP
 
-        return MLP(epochs=20, least_steps=1500, most_steps=20000, resume_steps=300)
+        return MLP(epochs=30, least_steps=2500, most_steps=20000, resume_steps=300)
     return families(learner)[0].learner
 
 

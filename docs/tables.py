@@ -136,7 +136,14 @@ def _cell(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def dal() -> str:
+    """The report of `strongsuit bench report`, stored as `docs/results/dal.md`."""
+    path = RESULTS / "dal.md"
+    return path.read_text() if path.exists() else "*(not measured yet)*"
+
+
 FILLED = {
+    "dal": dal,
     "public": public,
     "recovery": partial(measured, "recovery"),
     "trainer": partial(measured, "trainer"),

@@ -171,3 +171,12 @@ def test_labels_that_are_no_anchors_are_hidden_from_every_field() -> None:
         np.testing.assert_array_equal(one.ridge, other.ridge)
         np.testing.assert_array_equal(embeddings.outputs(None, one), embeddings.outputs(None, other))
         np.testing.assert_array_equal(embeddings.grad_posterior(None, one), embeddings.grad_posterior(None, other))
+
+
+def test_a_learner_with_units_of_its_own_gets_labels_as_they_are() -> None:
+    class Owner(Ridge):
+        own_units = True
+
+    committee = train(root_key(0), Owner(), started(), 2)
+    assert committee.scale == 1.0 and (committee.center == 0.0).all()
+    assert train(root_key(0), Ridge(), started(), 2).scale != 1.0

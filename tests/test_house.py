@@ -36,7 +36,8 @@ MAY_IMPORT = {
     "datasets": _BASE | {"core"},
     "testing": _BASE | {"core", "datasets"},
     "estimators": _BASE | {"core", "learners", "active", "partition", "datasets", "recipes", "executors"},
-    "bench": _BASE | {"core", "learners", "active", "partition", "datasets", "executors", "recipes", "estimators"},
+    "bench": _BASE
+    | {"core", "learners", "active", "partition", "datasets", "executors", "recipes", "estimators", "plots"},
     "plots": _BASE | {"core"} | _WINGS,
     "report": _BASE | {"core", "plots", "datasets"} | _WINGS,
     "recipes": _BASE | _BELOW | {"learners", "campaign"},

@@ -100,11 +100,19 @@ def train(
         params = resume_many(learner, keys, start.params, X, (y - start.center) / start.scale, W)
         found = Committee(learner, tuple(keys), params, start.center, start.scale, start.resumed + 1)
     else:
-        center = y.mean(0)
-        scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
+        center, scale = _units(learner, y)
         params = fit_many(learner, keys, X, (y - center) / scale, W)
         found = Committee(learner, tuple(keys), params, center, scale)
     return accompanied(key, found, pool, needs, rows=rows)
+
+
+def _units(learner: Any, y: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre (k,) and scale of the labels; 0 and 1 for a learner that says `own_units`, as published networks that
+    were tuned to the units of their simulators."""
+    center = y.mean(0)
+    if getattr(learner, "own_units", False):
+        return np.zeros_like(center), 1.0
+    return center, float(np.sqrt(((y - center) ** 2).mean())) or 1.0
 
 
 def accompanied(

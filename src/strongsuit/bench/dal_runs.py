@@ -6,7 +6,7 @@ import functools
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,14 +31,15 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is trained on the labels: a learner for each problem (None: a table), how many, and whether training goes
-    on from the round before."""
+    """What is trained on the labels: a learner for each problem (None: a table), how many, whether training goes on
+    from the round before, and whether it begins anew from time to time."""
 
     name: str
     words: str
     learner: Callable[[Problem | None], Any]
     members: Callable[[Problem | None], int]
     warm: bool
+    restarts: bool = True
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("product", "the library's committee, resumed from round to round", _product, _ours, warm=True),
         Protocol("product_cold", "the library's committee, trained anew every round", _product, _ours, warm=False),
         Protocol("published", "each problem's published networks, 500 steps more every round", _published, _theirs,
-                 warm=True),
+                 warm=True, restarts=False),
         Protocol("cold", "each problem's published networks, trained anew every round", _published, _theirs,
                  warm=False),
     )
@@ -164,8 +165,9 @@ def _fit(protocol: Protocol, arena: Arena, pool: Pool, round_: int, start: Commi
 
 def _trained(plan: Plan, arena: Arena, pool: Pool, round_: int, before: Committee, curve: Curve) -> Committee:
     protocol = find_protocol(plan.protocol)
+    start = before if protocol.restarts else replace(before, resumed=0)
     began = _clock()
-    committee = _fit(protocol, arena, pool, round_, before if protocol.warm else None)
+    committee = _fit(protocol, arena, pool, round_, start if protocol.warm else None)
     curve.train_seconds += _clock() - began
     return committee
 
@@ -181,10 +183,6 @@ def _choose(key: Key, strategy: Strategy, committee: Committee, pool: Pool, aren
     open_rows = np.flatnonzero(pool.available)
     b = min(arena.batch, len(open_rows))
     truth = arena.label(pool, np.arange(len(pool.X))) if strategy.evaluation_only else None
-    began = _clock()
-    if strategy.learns:
-        committee = accompanied(key, committee, pool, strategy.needs)
-    curve.train_seconds += _clock() - began
     began = _clock()
     if strategy.learns:
         committee = accompanied(key_for(key, "beside"), committee, pool, strategy.needs)

@@ -62,12 +62,11 @@ class BatchNormMLP:
     multiplied by `rate_factor` whenever the training loss has not fallen below its least by the share `threshold` for
     more than `patience` epochs. `resume` takes `resume_steps` more steps with fresh moments and a fresh rate.
 
-    widths: units of each hidden layer. Inputs and targets are taken as they come: inputs should lie in [-1, 1]. The
-    published students learn the oracle's own units; `active.evidence.train` hands in labels that are centred and
-    divided by one scale. That changes the share of the L2 term in the gradient and how far the first weights of the
-    last layer are from the labels, and it helps: on HYDR, BESS and FOIL with 80 and 400 rows the test error after
-    500 steps was 0.36 to 0.88 of that in the oracle's units (mean of three committees of three). The published
-    optimiser also watches the loss of the whole committee, here each member watches its own.
+    widths: units of each hidden layer. Inputs and targets are taken as they come: inputs should lie in [-1, 1], and the
+    published students learn the oracle's own units (`own_units`). Centred and scaled labels would help: on HYDR, BESS
+    and FOIL with 80 and 400 rows the test error after 500 steps was then 0.36 to 0.88 of that in the oracle's units
+    (mean of three committees of three). The published optimiser also watches the loss of the whole committee, here
+    each member watches its own.
 
     Weights count rows: weight 2 equals the row twice, in the batch statistics too. Numbers except `widths` and `batch`
     are run-time values: learners that differ only in these share an executable.
@@ -84,6 +83,7 @@ class BatchNormMLP:
     threshold: float = 1e-4
 
     traceable: ClassVar[bool] = True
+    own_units: ClassVar[bool] = True
     smallest_bucket: ClassVar[int] = 128  # a step costs what its buffer holds, so they double from small ones on
     runtime: ClassVar[tuple[str, ...]] = (
         "learning_rate",

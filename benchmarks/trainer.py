@@ -54,10 +54,11 @@ def fit(learner: MLP, X: np.ndarray, y: np.ndarray):
 
 
 def loop(
-    widths, activation: str, X: np.ndarray, y: np.ndarray, batch: int | None, *, fused: bool = False, falling: int = 0
-):
+    widths, activation: str, X: np.ndarray, y: np.ndarray, batch: int | None, *, fused: bool = False, falling: int = 0,
+    members: int = MEMBERS,
+):  # fmt: skip
     """A function of the epochs that trains the PyTorch committee for so many, one network after another."""
-    nets = [rival.network(widths, activation) for _ in range(MEMBERS)]
+    nets = [rival.network(widths, activation) for _ in range(members)]
     extra = {"fused": True} if fused else {}
     optimisers = [torch.optim.Adam(net.parameters(), RATE, **extra) for net in nets]
     X, y = (torch.tensor(array, dtype=torch.float32) for array in (X, y))

@@ -165,7 +165,7 @@ def _fit(protocol: Protocol, arena: Arena, pool: Pool, round_: int, start: Commi
 
 def _trained(plan: Plan, arena: Arena, pool: Pool, round_: int, before: Committee, curve: Curve) -> Committee:
     protocol = find_protocol(plan.protocol)
-    start = before if protocol.restarts else replace(before, resumed=0)
+    start = before if protocol.restarts else replace(before, begun=int(pool.labelled.sum()))
     began = _clock()
     committee = _fit(protocol, arena, pool, round_, start if protocol.warm else None)
     curve.train_seconds += _clock() - began

@@ -34,8 +34,8 @@ FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", "gp", 
 @dataclass(frozen=True)
 class Committee:
     """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before. `begun` is
-    the number of rows at the last training from fresh weights. `auxiliary` holds models fitted beside them, by the field of
-    Evidence that they answer."""
+    the number of rows at the last training from fresh weights. `auxiliary` holds models fitted beside them, by the
+    field of Evidence that they answer."""
 
     learner: Any
     keys: tuple[Key, ...]

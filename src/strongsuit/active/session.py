@@ -35,6 +35,7 @@ MEMBERS = 5  # of the committee that selects; the deployed one has as many
 LEAST_START = 20
 RESERVED = 0.1  # share of a table that only random draws may take
 FOLDS = 5
+TRIED = 3  # members a fold: one alone may be far off at a row, which a committee's mean is not
 SPARE = 4  # starts of a synthesis for each row wanted, where a constraint may refuse where they end
 
 
@@ -296,9 +297,10 @@ def _has_learned(key: Key, session: Session) -> bool:
         return False
     y = (y - center) / scale
     fold = key_for(key, "folds").numpy().permutation(np.arange(len(used)) % FOLDS)
-    W = np.stack([fold != f for f in range(FOLDS)]).astype(float)
-    params = fit_many(session.learner, member_keys(key, FOLDS), pool.X[used], y, W)
+    W = np.repeat(np.stack([fold != f for f in range(FOLDS)]).astype(float), TRIED, axis=0)
+    params = fit_many(session.learner, member_keys(key, len(W)), pool.X[used], y, W)
     said = np.asarray(predict_many(session.learner, params, pool.X[used]).mean, float)
+    said = said.reshape(FOLDS, TRIED, *said.shape[1:]).mean(1)
     gain = (y**2 - (y - said[fold, np.arange(len(used))]) ** 2).mean(1)
     return bool(gain.mean() > gain.std(ddof=1) / len(gain) ** 0.5)
 

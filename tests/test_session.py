@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from strongsuit.active import guard
+from strongsuit.active import guard, offers, strategies
+from strongsuit.active import session as sessions
 from strongsuit.active.pool import ACTIVE, AUDIT, EXCLUDED, LABELLED, START
 from strongsuit.active.session import ask, fail, fit, init, start_rows, tell
 from strongsuit.active.strategies import Strategy
@@ -160,3 +161,29 @@ def test_rows_that_come_labelled_are_the_start() -> None:
     session = init(root_key(0), CURVED, X, y=y, strategy="gsx")
     assert start_rows(session.pool) == 20
     assert ask(session, 10)[1].strategy == "gsx"
+
+
+def test_of_a_large_table_a_fresh_sample_is_looked_at(monkeypatch) -> None:
+    monkeypatch.setattr(offers, "MOST", 60)
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-1, 1, (400, 2))
+    X[200:260] = X[100:160]  # equal rows too
+    y = np.full((400, 1), np.nan)
+    y[:30] = X[:30, :1] ** 2
+    started = replace(init(root_key(0), Ridge(), X, y=y, strategy="bait_f", guarded=False), learned=True)
+    seen = []
+
+    def watched(key, strategy, evidence, b):
+        seen.append(evidence.x)
+        return strategies.propose(key, strategy, evidence, b)
+
+    monkeypatch.setattr(sessions, "propose", watched)
+    one, first = ask(started, 10)
+    assert len(seen[0]) == 90 and one.pool.pending[first.index].all()
+    np.testing.assert_array_equal(ask(started, 10)[1].index, first.index)
+    _, second = ask(tell(one, first.index, X[first.index, :1] ** 2), 10)
+    assert not set(first.index) & set(second.index)
+    assert not np.array_equal(np.unique(seen[0], axis=0)[:5], np.unique(seen[-1], axis=0)[:5])
+    low, high = X.min(0), X.max(0)
+    scaled = (X - (low + high) / 2) / ((high - low) / 2)
+    assert np.isin(np.round(seen[0], 9), np.round(scaled, 9)).all()  # scaled by the whole table

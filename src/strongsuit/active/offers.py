@@ -1,4 +1,4 @@
-"""What a box offers for one `ask`, and what of it stays.
+"""What a box offers for one `ask` and what of it stays, and what is looked at of a large table.
 
 A table is all there is, so its rows live in the pool for ever. A box could go on offering rows without end: its pool
 holds only rows that were asked for or came with labels. `widened` appends fresh rows for the length of one `ask`,
@@ -19,10 +19,11 @@ from dataclasses import replace
 import numpy as np
 
 from strongsuit.active.box import Box, draw, spread
-from strongsuit.active.pool import AVAILABLE, START, Pool
+from strongsuit.active.pool import AVAILABLE, START, Pool, part_of
 from strongsuit.core.keys import Key, key_for
 from strongsuit.errors import InputError
 
+MOST = 50_000  # rows of a table whose features are computed at once: 0.2 GB of gradients, half a minute of one core
 CANDIDATES = 64  # for each row wanted: the finest grid of pool sizes in arXiv 2302.00098
 
 
@@ -48,14 +49,17 @@ def widened(key: Key, pool: Pool, box: Box, b: int, *, evenly: bool = True) -> t
 def narrowed(pool: Pool, known: int, index: np.ndarray) -> Pool:
     """The first `known` rows of the pool, and then those of `index`."""
     rows = np.concatenate([np.arange(known), index])
-    return replace(
-        pool,
-        X=pool.X[rows],
-        y=pool.y[rows],
-        state=pool.state[rows],
-        role=pool.role[rows],
-        reserved=np.zeros(len(rows), bool),
-    )
+    return replace(part_of(pool, rows), reserved=np.zeros(len(rows), bool))
+
+
+def sampled(key: Key, pool: Pool) -> np.ndarray:
+    """The rows (n,) that a strategy with features of its own looks at: all, or of a large pool all that count already
+    and MOST others, drawn afresh every time."""
+    open_rows = np.flatnonzero(pool.available & ~pool.reserved)
+    if len(open_rows) <= MOST:
+        return np.arange(len(pool))
+    drawn = key.numpy().choice(open_rows, MOST, replace=False)
+    return np.sort(np.concatenate([drawn, np.flatnonzero(pool.labelled | pool.pending)]))
 
 
 def _appended(pool: Pool, X: np.ndarray, reserved: np.ndarray) -> Pool:

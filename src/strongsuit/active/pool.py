@@ -98,6 +98,12 @@ def _digests(bits: np.ndarray) -> np.ndarray:
     return found
 
 
+def part_of(pool: Pool, rows: np.ndarray) -> Pool:
+    """The rows of these numbers as a pool of their own."""
+    fields = {name: getattr(pool, name)[rows] for name in ("X", "y", "state", "role", "reserved")}
+    return Pool(**fields, group=None if pool.group is None else pool.group[rows])
+
+
 def asked(pool: Pool, index: np.ndarray, role: np.ndarray | int = ACTIVE) -> Pool:
     """The pool with available rows marked as asked for. Raises InputError if one is not available or is named twice."""
     index = _distinct(pool, index)

@@ -20,8 +20,8 @@ from strongsuit.active.auxiliary import has_kernel
 from strongsuit.active.box import Box
 from strongsuit.active.evidence import Committee, Evidence, gather, train
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
-from strongsuit.active.offers import narrowed, widened
-from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
+from strongsuit.active.offers import narrowed, sampled, widened
+from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, part_of, pool_of, told
 from strongsuit.active.selectors.candidates import Selection
 from strongsuit.active.strategies import Strategy, check_place, find_strategy, propose
 from strongsuit.core.keys import Key, key_for
@@ -317,14 +317,20 @@ def _selected(key: Key, session: Session, strategy: Strategy, pool: Pool, audit:
             start=session.selecting,
         )  # fmt: skip
         session = replace(session, selecting=committee)
-    anchors = (pool.labelled | pool.pending) & ~hidden
-    bounds = None if session.box is None else session.box.bounds
-    evidence = gather(key, committee, pool, strategy.needs, anchors=anchors, box=bounds)
+    rows = np.arange(len(pool))
+    if strategy.learns and session.box is None:
+        rows = sampled(key_for(key, "offered"), pool)
+    part = pool if len(rows) == len(pool) else part_of(pool, rows)
+    anchors = (part.labelled | part.pending) & ~hidden[rows]
+    bounds = (pool.X.min(0), pool.X.max(0)) if session.box is None else session.box.bounds
+    evidence = gather(key, committee, part, strategy.needs, anchors=anchors, box=bounds)
     if strategy.synthesise is not None:
         return _synthesised(key, session, strategy, committee, evidence, b)
     if pool.group is None or session.allow_replicates:
-        return session, propose(key_for(key, "propose"), strategy, evidence, b)
-    return session, _distinct(key_for(key, "propose"), strategy, evidence, pool, session.pool, audit, b)
+        found = propose(key_for(key, "propose"), strategy, evidence, b)
+    else:
+        found = _distinct(key_for(key, "propose"), strategy, evidence, part, np.isin(rows, audit), b)
+    return session, replace(found, index=rows[found.index])
 
 
 def _synthesised(key: Key, session: Session, strategy: Strategy, committee: Committee, evidence: Evidence, b: int):
@@ -341,13 +347,13 @@ def _synthesised(key: Key, session: Session, strategy: Strategy, committee: Comm
     return replace(session, pool=replace(session.pool, X=X)), Selection(rows, points.gain, flags)
 
 
-def _distinct(key: Key, strategy: Strategy, evidence: Evidence, pool: Pool, before: Pool, audit, b: int) -> Selection:
-    """At most one row of each group of equal rows, none equal to a random row of this batch; groups of which a row was
-    labelled or asked for before come last. The labels of equal random rows are not looked at, only their inputs."""
+def _distinct(key: Key, strategy: Strategy, evidence: Evidence, pool: Pool, drawn: np.ndarray, b: int) -> Selection:
+    """At most one row of each group of equal rows, none equal to the random rows `drawn` (n,) for this batch; groups of
+    which a row was labelled or asked for before come last. Labels of equal random rows are not looked at."""
     first = np.zeros(len(pool), bool)
-    open_rows = np.flatnonzero(evidence.available & ~np.isin(pool.group, pool.group[audit]))
+    open_rows = np.flatnonzero(evidence.available & ~np.isin(pool.group, pool.group[drawn]))
     first[open_rows[first_of_groups(pool.group[open_rows])]] = True
-    seen = np.isin(pool.group, pool.group[before.labelled | before.pending])
+    seen = np.isin(pool.group, pool.group[(pool.labelled | pool.pending) & ~drawn])
     index, gain, flags = np.zeros(0, int), np.zeros(0), []
     for tier, rows in enumerate((first & ~seen, first & seen)):
         count = min(b - len(index), int(rows.sum()))

@@ -33,24 +33,6 @@ class Prediction:
     variance: Any = None
 
 
-@dataclass(frozen=True)
-class Marginal:
-    """A fitted model's terms of a Gaussian marginal likelihood: `misfit` (k,), the penalised sum of squares
-    of every output, `dof`, the rows it leaves for the noise, and `occam`, what the parameters cost."""
-
-    misfit: np.ndarray
-    dof: float
-    occam: float
-
-
-def log_marginal(parts: Sequence[Marginal]) -> float:
-    """Log marginal likelihood of models that share one noise level and own disjoint rows, up to a constant
-    (Bishop, Pattern Recognition and Machine Learning, equations 3.86 to 3.95)."""
-    dof = max(sum(part.dof for part in parts), 1e-9)
-    misfit = np.maximum(sum(part.misfit for part in parts), 1e-300)
-    return float(-0.5 * dof * np.log(misfit / dof).sum() - sum(part.occam for part in parts))
-
-
 @runtime_checkable
 class Learner(Protocol):
     """A frozen, hashable dataclass of hyper-parameters with pure functions.
@@ -66,8 +48,8 @@ class Learner(Protocol):
     (n, width), and `stand_in(params) -> str`, words for what they show instead where they are none of the model's;
     `kernel_features(params, X, rank) -> (features (n, r), noise)`, if a kernel's prior stands behind them: inner
     products are the prior covariance of X, noise the variance of a label's error in the same units;
-    `marginal(params) -> Marginal`, if a marginal likelihood fitted them; `auxiliary(name) -> Learner`, a network to
-    train beside it whose variance is an estimate that it cannot give: "dropout" or "loss".
+    `marginal(params) -> core.marginal.Marginal`, if a marginal likelihood fitted them; `auxiliary(name) -> Learner`, a
+    network to train beside it whose variance is an estimate that it cannot give: "dropout" or "loss".
     """
 
     @property
@@ -192,9 +174,12 @@ def embed_many(learner: Learner, params: Any, X: Any) -> np.ndarray:
 
 
 def sketch_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, width: int) -> np.ndarray:
-    """Gradient features (n, width) of a committee: independent sketches of its members, summed, over sqrt(m).
+    """Gradient features of a committee, (n, width) or a few columns less: independent sketches of its members side by
+    side, over sqrt(m).
 
-    Their inner products estimate the mean of the members' gradient kernels. Needs a learner with `sketch`.
+    Their inner products estimate the mean of the members' gradient kernels nearly as well as sums of full sketches
+    would, whose terms between members add what their width saves: 1.3 times their spread on a small network, at 1/m of
+    the work. Needs a learner with `sketch`; those of the host are summed.
     """
     X = _rows(X)
     if not learner.traceable:
@@ -282,15 +267,16 @@ def _predict(learner, params, X):
 
 def _sketch(learner, width, words, params, X):
     import jax.numpy as jnp
-    from jax import lax
     from jax.random import wrap_key_data
 
-    def add(total, member):
-        word, one = member
-        return total + learner.sketch(wrap_key_data(word, impl="threefry2x32"), one, X, width), None
+    members = len(words)
+    share = max(1, width // members)
 
-    total, _ = lax.scan(add, jnp.zeros((len(X), width)), (words, params))
-    return total / len(words) ** 0.5
+    def one(word, params):
+        return learner.sketch(wrap_key_data(word, impl="threefry2x32"), params, X, share)
+
+    parts = over_members(one)(words, params)
+    return jnp.moveaxis(parts, 0, 1).reshape(len(X), members * share) / members**0.5
 
 
 def _embed(learner, params, X):

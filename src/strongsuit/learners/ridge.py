@@ -15,7 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from strongsuit.core.keys import Key
-from strongsuit.core.learner import Marginal, Prediction
+from strongsuit.core.learner import Prediction
+from strongsuit.core.marginal import Marginal
 from strongsuit.core.sketches import sketch_columns
 
 BASES = ("linear", "polynomial", "fourier")  # simplest first: ties go to the simpler

@@ -22,7 +22,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import adjusted_rand_score
 
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import can_refine, fit_one, log_marginal, refine_one
+from strongsuit.core.learner import can_refine, fit_one, refine_one
+from strongsuit.core.marginal import log_marginal
 from strongsuit.partition.competition import losses_of
 from strongsuit.partition.gate import GateBasis, fit_gate, gate_basis, log_softmax
 from strongsuit.partition.units import folds, mean_and_error, standardise

@@ -182,12 +182,12 @@ def test_a_learner_with_units_of_its_own_gets_labels_as_they_are() -> None:
     assert train(root_key(0), Ridge(), started(), 2).scale != 1.0
 
 
-def test_a_committee_resumes_until_its_rows_have_grown_by_half() -> None:
-    pool = started(60, 60)
+def test_a_committee_resumes_until_its_rows_have_doubled() -> None:
+    pool = started(80, 80)
     first = train(root_key(0), SMALL, pool_of(pool.X[:40], y=pool.y[:40]), 2)
     later = train(root_key(1), SMALL, pool_of(pool.X[:55], y=pool.y[:55]), 2, start=first)
     anew = train(root_key(2), SMALL, pool, 2, start=later)
-    assert (first.begun, later.begun, anew.begun) == (40, 40, 60)
+    assert (first.begun, later.begun, anew.begun) == (40, 40, 80)
     assert later.scale == first.scale and anew.scale != first.scale
     plain = train(root_key(2), SMALL, pool, 2)
     np.testing.assert_array_equal(anew.params.layers[0][0], plain.params.layers[0][0])

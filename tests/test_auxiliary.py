@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from strongsuit.core import fit_one, predict_one, root_key
 from strongsuit.core.compile import door, trace_counts
+from strongsuit.core.learner import resume_one
 from strongsuit.errors import InputError
 from strongsuit.learners import GP, MLP, DropoutMLP, LossMLP
 from strongsuit.learners.loss_net import FREE, pair_loss
@@ -191,3 +192,14 @@ def test_bad_settings_are_named() -> None:
     ]:
         with pytest.raises(InputError, match=words):
             make()
+
+
+@pytest.mark.parametrize("learner", [DROPOUT, LOSS], ids=["dropout", "loss"])
+def test_training_goes_on_from_given_parameters(learner) -> None:
+    X, y = rows(60)
+    params = fit_one(learner, root_key(0), X[:40], y[:40], np.ones(40))
+    still = resume_one(replace(learner, resume_steps=0), root_key(1), params, X, y, np.ones(60))
+    np.testing.assert_array_equal(predict_one(learner, still, X).variance, predict_one(learner, params, X).variance)
+    longer = resume_one(replace(learner, resume_steps=400), root_key(1), params, X, y, np.ones(60))
+    before, after = (((predict_one(learner, one, X).mean - y) ** 2).sum() for one in (params, longer))
+    assert after < before

@@ -112,3 +112,15 @@ def test_a_session_trains_what_its_strategy_needs(name: str) -> None:
         session = tell(session, batch.index, np.sin(3 * X[batch.index, :1]))
     session, batch = ask(session, 10)
     assert batch.strategy == name and len(np.unique(batch.index)) == 10
+
+
+@pytest.mark.parametrize("rows, goes_on", [(20, True), (24, False)])
+def test_models_beside_go_on_as_long_as_the_committee_does(rows: int, goes_on: bool) -> None:
+    pool = started()
+    first = train(root_key(1), SMALL, pool, 2, needs=("gp",))
+    y = pool.y.copy()
+    y[:rows] = np.sin(pool.X[:rows, :1])
+    found = train(root_key(2), SMALL, pool_of(pool.X, y=y), 2, start=first, needs=("gp",))
+    before, after = (one.auxiliary["gp"].params for one in (first, found))
+    assert len(after["base"]) == rows
+    assert np.array_equal(after["theta"], before["theta"]) == goes_on

@@ -144,3 +144,15 @@ def test_few_inducing_rows_still_follow_a_smooth_law() -> None:
 def test_an_unknown_kernel_is_named() -> None:
     with pytest.raises(InputError, match="kernel must be auto, rbf or matern, got 'cubic'"):
         GP("cubic")
+
+
+def test_going_on_keeps_the_hyper_parameters_and_takes_all_rows(rows: tuple) -> None:
+    X, y, w = rows
+    learner = GP()
+    first = learner.fit(root_key(0), X[:30], y[:30], w[:30])
+    found = learner.resume(root_key(1), first, X, y, w)
+    same = ("theta", "kernel", "x_center", "x_spread", "y_center", "y_spread")
+    assert all(np.array_equal(found[name], first[name]) for name in same)
+    Z, t = learner.embed(found, X), (y - found["y_center"]) / found["y_spread"]
+    kind = tuple(module.KERNELS)[int(found["kernel"])]
+    np.testing.assert_allclose(found["alpha"], module._exact(Z, t, w, found["theta"], kind))

@@ -8,7 +8,7 @@ field. Only for `gp` it is asked for the features of its kernel, and not at all 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import fit_one, predict_one
+from strongsuit.core.learner import fit_one, predict_one, resume_one
 from strongsuit.core.pivoted import RANK
 from strongsuit.errors import InputError
 
@@ -34,15 +34,26 @@ class Auxiliary:
     params: Any
 
 
-def fit_beside(key: Key, learner: Any, X: np.ndarray, y: np.ndarray, needs: Iterable[str]) -> dict[str, Auxiliary]:
-    """The models fitted to X (n, d), y (n, k) for those fields among `needs` that ask for one, by field.
+def fit_beside(
+    key: Key,
+    learner: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    needs: Iterable[str],
+    before: Mapping[str, Auxiliary] | None = None,
+) -> dict[str, Auxiliary]:
+    """The models fitted to X (n, d), y (n, k) for those fields among `needs` that ask for one, by field; training goes
+    on from those of `before` where they can resume.
 
     Raises InputError if the learner offers none.
     """
-    found = {}
+    found, before = {}, before or {}
     for field in offered(learner, needs):
-        beside = learner.auxiliary(BESIDE[field])
-        params = fit_one(beside, key_for(key, BESIDE[field]), X, y, np.ones(len(X)))
+        beside, own, w = learner.auxiliary(BESIDE[field]), key_for(key, BESIDE[field]), np.ones(len(X))
+        if field in before and hasattr(beside, "resume"):
+            params = resume_one(beside, own, before[field].params, X, y, w)
+        else:
+            params = fit_one(beside, own, X, y, w)
         found[field] = Auxiliary(beside, params)
     return found
 

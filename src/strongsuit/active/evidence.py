@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 SKETCH = 512  # columns of the gradient features: Holzmueller et al. (2023) found more to change nothing
 REFERENCES = 512  # rows against which influence is measured
-# Training begins anew when the rows have grown by half. Members that only resume grow alike and keep the weight decay
+# Training begins anew when the rows have doubled. Members that only resume grow alike and keep the weight decay
 # of their first rows: on the smooth law of `benchmarks/resume.py` the error of ever resumed networks stays at 0.14 from
 # 320 to 1,200 rows, where that of fresh ones falls from 0.07 to 0.015.
-GROWTH = 1.5
+GROWTH = 2.0
 NUMBERS = 2 * 10**7  # member outputs held at once
 FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", "gp", *KINDS, "y_true")
 
@@ -95,7 +95,7 @@ def train(
 
     One scale serves all outputs: the root of the mean labelled variance, 1 if nothing varies. Training goes on from
     the committee `start`, with its scale, where the learner can resume, and begins anew when rows grew by GROWTH.
-    `needs` are fields of Evidence: those that a model beside the committee answers have it trained, always anew.
+    `needs` are fields of Evidence: those that a model beside the committee answers have it trained, by the same rule.
     """
     used = _used(pool, rows)
     X, y, keys, W = pool.X[used], pool.y[used], member_keys(key, members), np.ones((members, len(used)))
@@ -106,7 +106,7 @@ def train(
         center, scale = _units(learner, y)
         params = fit_many(learner, keys, X, (y - center) / scale, W)
         found = Committee(learner, tuple(keys), params, center, scale, len(used))
-    return accompanied(key, found, pool, needs, rows=rows)
+    return accompanied(key, found, pool, needs, rows=rows, before=start)
 
 
 def _units(learner: Any, y: np.ndarray) -> tuple[np.ndarray, float]:
@@ -119,13 +119,20 @@ def _units(learner: Any, y: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def accompanied(
-    key: Key, committee: Committee, pool: Pool, needs: Iterable[str], *, rows: np.ndarray | None = None
+    key: Key,
+    committee: Committee,
+    pool: Pool,
+    needs: Iterable[str],
+    *,
+    rows: np.ndarray | None = None,
+    before: Committee | None = None,
 ) -> Committee:
     """The committee with those models beside it that the fields `needs` ask for, trained on the rows of `train`: for a
-    committee that several strategies share."""
+    committee that several strategies share. They go on from those beside `before` as long as the committee does."""
     used = _used(pool, rows)
     y = (pool.y[used] - committee.center) / committee.scale
-    beside = fit_beside(key_for(key, "auxiliary"), committee.learner, pool.X[used], y, needs)
+    known = before.auxiliary if before is not None and before.begun == committee.begun else {}
+    beside = fit_beside(key_for(key, "auxiliary"), committee.learner, pool.X[used], y, needs, known)
     return replace(committee, auxiliary=beside)
 
 

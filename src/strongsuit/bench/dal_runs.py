@@ -127,12 +127,15 @@ def run(plan: Plan) -> Curve:
     strategy, curve, pool = find_strategy(plan.strategy), Curve(), arena.start()
     committee, seconds = _first(plan)
     curve.train_seconds += seconds
+    beside = None
     for round_ in range(1, plan.steps + 1):
         _measure(curve, committee, pool, arena)
         pool = arena.refill(pool, round_, 1 if strategy.name == RANDOM else plan.gamma)
         if not pool.available.any():
             return curve
-        index = _choose(key_for(arena.key, "choose", round_), strategy, committee, pool, arena, curve)
+        key = key_for(arena.key, "choose", round_)
+        committee = beside = _accompanied(key, strategy, committee, beside, pool, curve)
+        index = _choose(key, strategy, committee, pool, arena, curve)
         pool = with_answers(pool, index, arena.label(pool, index))
         committee = _trained(plan, arena, pool, round_, committee, curve)
     _measure(curve, committee, pool, arena)
@@ -178,15 +181,21 @@ def _measure(curve: Curve, committee: Committee, pool: Pool, arena: Arena) -> No
     curve.error.append(float(((answer(committee, X) - y) ** 2).mean()))
 
 
+def _accompanied(key: Key, strategy: Strategy, committee: Committee, before, pool: Pool, curve: Curve) -> Committee:
+    """The committee with the models beside it that the strategy needs, which go on from those of the round before."""
+    if not strategy.learns:
+        return committee
+    began = _clock()
+    found = accompanied(key_for(key, "beside"), committee, pool, strategy.needs, before=before)
+    curve.train_seconds += _clock() - began
+    return found
+
+
 def _choose(key: Key, strategy: Strategy, committee: Committee, pool: Pool, arena: Arena, curve: Curve) -> np.ndarray:
     """The next batch; its diversity is noted."""
     open_rows = np.flatnonzero(pool.available)
     b = min(arena.batch, len(open_rows))
     truth = arena.label(pool, np.arange(len(pool.X))) if strategy.evaluation_only else None
-    began = _clock()
-    if strategy.learns:
-        committee = accompanied(key_for(key, "beside"), committee, pool, strategy.needs)
-    curve.train_seconds += _clock() - began
     began = _clock()
     evidence = gather(key, committee if strategy.learns else None, pool, strategy.needs, box=arena.box, y_true=truth)
     chosen = propose(key, strategy, evidence, b)

@@ -151,6 +151,14 @@ def refine_one(learner: Any, key: Key, params: Any, X: Any, y: Any, w: Any) -> A
     return pick(refine_many(learner, [key], join([params]), X, y, np.asarray(w)[None]), 0)
 
 
+def resume_one(learner: Any, key: Key, params: Any, X: Any, y: Any, w: Any) -> Any:
+    """Parameters of one model after a short training from given ones; see `resume_many`."""
+    if not learner.traceable:
+        _Tally.fits += 1
+        return learner.resume(key, params, _rows(X), _columns(y), np.asarray(w, dtype=float))
+    return pick(resume_many(learner, [key], join([params]), X, y, np.asarray(w)[None]), 0)
+
+
 def predict_one(learner: Learner, params: Any, X: Any) -> Prediction:
     """Prediction of one model for X (n, d): mean and variance have shape (n, k)."""
     if not learner.traceable:

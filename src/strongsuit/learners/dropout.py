@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import jax
@@ -51,6 +51,7 @@ class DropoutMLP:
     weight_decay: float = 0.1
     least_steps: float = 3000
     most_steps: float = 40000
+    resume_steps: float = 300
 
     traceable: ClassVar[bool] = True
     smallest_bucket: ClassVar[int] = 4096  # as for MLP: one buffer for all tables up to this size
@@ -61,6 +62,7 @@ class DropoutMLP:
         "weight_decay",
         "least_steps",
         "most_steps",
+        "resume_steps",
     )
 
     def __post_init__(self) -> None:
@@ -75,12 +77,14 @@ class DropoutMLP:
         scaling = fit_scaling(*found)
         layers = init_layers(key, X.shape[1], self.widths, y.shape[1], "relu")
 
-        def slope(layers, x, y, share, step, done):
-            kept = self._kept(jax.random.fold_in(thinned, step), len(share))
-            return jax.grad(self._loss)(layers, transposed(layers), x, y, share, kept)
+        start = DropoutParams(layers, scaling, self._kept(drawn, self.passes).T)
+        return self._train(start, found, seed_of(seed), thinned)
 
-        layers = train(layers, scaled(found, scaling, 0.0), seed_of(seed), slope, self._schedule())
-        return DropoutParams(layers, scaling, self._kept(drawn, self.passes).T)
+    def resume(self, key: jax.Array, params: DropoutParams, X: jax.Array, y: jax.Array, w: jax.Array) -> DropoutParams:
+        """Parameters trained on from given ones for `resume_steps` steps; see `MLP.resume`."""
+        seed, thinned = (jax.random.fold_in(key, part) for part in (1, 3))
+        short = replace(self, least_steps=self.resume_steps, most_steps=self.resume_steps)
+        return short._train(params, gathered(None, X, y, w), seed_of(seed), thinned)
 
     def predict(self, params: DropoutParams, X: jax.Array) -> Prediction:
         """Mean and variance (n, k) of the thinned networks' answers; the variance has divisor `passes`."""
@@ -103,6 +107,16 @@ class DropoutMLP:
     def embed(self, params: DropoutParams, X: jax.Array) -> jax.Array:
         """Activations of the last hidden layer with all units kept, (n, width)."""
         return hidden(params.layers, transposed(params.layers), params.scaling.inputs(X).T, "relu").T
+
+    def _train(self, start, found, seed, thinned):
+        """Parameters after all steps from those of `start`, whose scaling and passes stay."""
+
+        def slope(layers, x, y, share, step, done):
+            kept = self._kept(jax.random.fold_in(thinned, step), len(share))
+            return jax.grad(self._loss)(layers, transposed(layers), x, y, share, kept)
+
+        layers = train(start.layers, scaled(found, start.scaling, 0.0), seed, slope, self._schedule())
+        return replace(start, layers=layers)
 
     def _kept(self, key, size):
         """Which of all hidden units stay, (units, size) bool."""

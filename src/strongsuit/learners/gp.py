@@ -60,16 +60,22 @@ class GP:
         """Parameters of the posterior mean given X (n, d), y (n, k) and weights w (n,): noise / w."""
         # One thread: at these sizes a second one saves nothing and, on a busy machine, waits at great cost.
         with threadpool_limits(limits=1, user_api="blas"):
-            return self._fit(key, X, y, w)
+            X, y, w = _alive(X, y, w)
+            scaling = _scaling(X, y, w)
+            Z, t = _standardised(scaling, X, y)
+            some = _subset(key_for(key, "search"), len(Z), self.search_rows)
+            kinds = tuple(KERNELS) if self.kernel == "auto" else (self.kernel,)
+            kind, theta = _search(Z[some], t[some], w[some], kinds)
+            return self._posterior(key, scaling, Z, t, w, kind, theta)
 
-    def _fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
-        alive = np.flatnonzero(w)
-        X, y, w = np.asarray(X, float)[alive], np.asarray(y, float)[alive], np.asarray(w, float)[alive]
-        scaling = _scaling(X, y, w)
-        Z, t = (X - scaling["x_center"]) / scaling["x_spread"], (y - scaling["y_center"]) / scaling["y_spread"]
-        some = _subset(key_for(key, "search"), len(Z), self.search_rows)
-        kinds = tuple(KERNELS) if self.kernel == "auto" else (self.kernel,)
-        kind, theta = _search(Z[some], t[some], w[some], kinds)
+    def resume(self, key: Key, params: Params, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
+        """The posterior given other rows; kernel, hyper-parameters and scaling stay, so that nothing is searched."""
+        with threadpool_limits(limits=1, user_api="blas"):
+            X, y, w = _alive(X, y, w)
+            scaling = {name: params[name] for name in ("x_center", "x_spread", "y_center", "y_spread")}
+            return self._posterior(key, scaling, *_standardised(scaling, X, y), w, _kind(params), params["theta"])
+
+    def _posterior(self, key: Key, scaling: dict, Z, t, w: np.ndarray, kind: str, theta: np.ndarray) -> Params:
         if len(Z) <= self.exact_rows:
             base, alpha, known = Z, _exact(Z, t, w, theta, kind), {"weight": w}
         else:
@@ -114,6 +120,16 @@ class GP:
     def embed(self, params: Params, X: np.ndarray) -> np.ndarray:
         """Standardised inputs (n, d)."""
         return (np.asarray(X, float) - params["x_center"]) / params["x_spread"]
+
+
+def _alive(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The rows of positive weight."""
+    alive = np.flatnonzero(w)
+    return np.asarray(X, float)[alive], np.asarray(y, float)[alive], np.asarray(w, float)[alive]
+
+
+def _standardised(scaling: dict[str, np.ndarray], X: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return (X - scaling["x_center"]) / scaling["x_spread"], (y - scaling["y_center"]) / scaling["y_spread"]
 
 
 def _scaling(X: np.ndarray, y: np.ndarray, w: np.ndarray) -> dict[str, np.ndarray]:

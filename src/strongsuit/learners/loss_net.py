@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import jax
@@ -50,10 +50,18 @@ class LossMLP:
     weight_decay: float = 0.1
     least_steps: float = 3000
     most_steps: float = 40000
+    resume_steps: float = 300
 
     traceable: ClassVar[bool] = True
     smallest_bucket: ClassVar[int] = 4096  # as for MLP: one buffer for all tables up to this size
-    runtime: ClassVar[tuple[str, ...]] = ("learning_rate", "epochs", "weight_decay", "least_steps", "most_steps")
+    runtime: ClassVar[tuple[str, ...]] = (
+        "learning_rate",
+        "epochs",
+        "weight_decay",
+        "least_steps",
+        "most_steps",
+        "resume_steps",
+    )
 
     def __post_init__(self) -> None:
         check_settings(self.widths, self.batch, full=False)
@@ -71,11 +79,12 @@ class LossMLP:
             for level, width in enumerate(self.widths)
         )
 
-        def slope(both, x, y, share, step, done):
-            return jax.grad(self._loss)(both, x, y, share, done < FREE)
+        return self._train(LossParams(body, head, scaling), found, seed)
 
-        body, head = train((body, head), scaled(found, scaling, 0.0), seed, slope, self._schedule())
-        return LossParams(body, head, scaling)
+    def resume(self, key: jax.Array, params: LossParams, X: jax.Array, y: jax.Array, w: jax.Array) -> LossParams:
+        """Parameters trained on from given ones for `resume_steps` steps; see `MLP.resume`."""
+        short = replace(self, least_steps=self.resume_steps, most_steps=self.resume_steps)
+        return short._train(params, gathered(None, X, y, w), seed_of(key))
 
     def predict(self, params: LossParams, X: jax.Array) -> Prediction:
         """Means (n, k) and predicted losses (n, k): one for all outputs, in their squared units."""
@@ -87,6 +96,15 @@ class LossMLP:
         """Activations of the last hidden layer, (n, width)."""
         x = params.scaling.inputs(X).T
         return hidden(params.body, transposed(params.body), x, self.activation).T
+
+    def _train(self, start, found, seed):
+        """Parameters after all steps from those of `start`, whose scaling stays."""
+
+        def slope(both, x, y, share, step, done):
+            return jax.grad(self._loss)(both, x, y, share, done < FREE)
+
+        rows = scaled(found, start.scaling, 0.0)
+        return LossParams(*train((start.body, start.head), rows, seed, slope, self._schedule()), start.scaling)
 
     def _both(self, body, head, x, free):
         """Outputs (k, rows) and the head's raw answer (rows,); its gradients reach the body only while `free`."""

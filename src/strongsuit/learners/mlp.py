@@ -175,6 +175,7 @@ class MLP:
             "weight_decay": self.weight_decay,
             "least_steps": self.least_steps,
             "most_steps": self.most_steps,
+            "resume_steps": self.resume_steps,
         }
         if name == "dropout":
             return DropoutMLP(narrowed(self.widths), **schedule)

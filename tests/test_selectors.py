@@ -39,7 +39,8 @@ RULES = {
     "power": power,
     "power_sharp": partial(power, beta=4.0),
     "k_center": k_center,
-    "da_fps": partial(k_center, weighted=True),
+    "da_fps": partial(k_center, weights="density"),
+    "uncertain_k_center": partial(k_center, weights="score"),
     "sift_k_center": partial(k_center, sift=2),
     "k_center_product": k_center_product,
     "blend_div": blend,
@@ -95,8 +96,10 @@ def parts(c: Candidates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def test_farthest_first_rules_are_the_formula(c: Candidates) -> None:
     X, available, anchors = parts(c)
     assert list(k_center(KEY, c, 6).index) == plain.k_center(X, available, anchors, min(6, available.sum()))
-    weighted = k_center(KEY, c, 6, weighted=True)
+    weighted = k_center(KEY, c, 6, weights="density")
     assert list(weighted.index) == plain.k_center(X, available, anchors, min(6, available.sum()), c.density)
+    wanted = plain.k_center(X, available, anchors, min(6, available.sum()), np.abs(c.score))
+    assert list(k_center(KEY, replace(c, score=np.abs(c.score)), 6, weights="score").index) == wanted
     table = plain.product_table(X, c.blocks)
     found = k_center_product(KEY, c, 6)
     assert list(found.index) == plain.k_center(X, available, anchors, min(6, available.sum()), table=table)
@@ -370,9 +373,9 @@ def test_what_is_missing_or_wrong_is_named() -> None:
     with pytest.raises(InputError, match="embedding must be"):
         lcmd(KEY, replace(c, embedding=np.zeros((40, 0))), 2)
     with pytest.raises(InputError, match="density"):
-        k_center(KEY, replace(c, density=None), 2, weighted=True)
+        k_center(KEY, replace(c, density=None), 2, weights="density")
     with pytest.raises(InputError, match="not negative"):
-        k_center(KEY, replace(c, density=-c.density), 2, weighted=True)
+        k_center(KEY, replace(c, density=-c.density), 2, weights="density")
     with pytest.raises(InputError, match="blocks"):
         k_center_product(KEY, replace(c, blocks=(1, 1)), 2)
     with pytest.raises(InputError, match="overselect"):

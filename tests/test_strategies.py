@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ from strongsuit.testing import check_strategy
 
 LEARNER = MLP(widths=(8,), epochs=5, least_steps=10, choose_decay=False)
 DRAWN = {"random", "power_qbc", "power_bald", "power_emoc"}  # whole orders are drawn, so they are prefixes too
-NOT_GREEDY = {"bait_fb"}
+NOT_GREEDY = {"bait_fb", "qbc_gsxy"}
 
 
 def choose(name: str):
@@ -66,3 +68,24 @@ def test_diverse_strategies_visit_every_clump(name: str) -> None:
     y[2] = 2.0
     index = choose(name)(root_key(3), X, y, np.isnan(y[:, 0]), 4).index
     assert {1, 2, 3} <= set(index // 12)
+
+
+@pytest.mark.parametrize("b", [1, 2, 7, 40])
+def test_a_shared_batch_is_that_of_its_parts_one_after_the_other(b: int) -> None:
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    y = np.full((40, 1), np.nan)
+    y[:8] = np.sin(X[:8, :1])
+    pool, strategy = pool_of(X, y=y), find_strategy("qbc_gsxy")
+    committee = train(root_key(0), LEARNER, pool, 3)
+    evidence = gather(root_key(1), committee, pool, strategy.needs)
+    found = propose(root_key(2), strategy, evidence, b)
+    first, second = strategy.parts
+    half = propose(key_for(root_key(2), first.name), first, evidence, (b + 1) // 2)
+    np.testing.assert_array_equal(found.index[: len(half.index)], half.index)
+    if b > 1:
+        seen = evidence.anchors.copy()
+        seen[half.index] = True
+        later = replace(evidence, available=evidence.available & ~seen, anchors=seen)
+        rest = propose(key_for(root_key(2), second.name), second, later, b // 2)
+        np.testing.assert_array_equal(found.index[len(half.index) :], rest.index)
+    assert len(found.index) == min(b, 32) and find_strategy("qbc_gsxy").needs == {"var", "grad", "mean"}

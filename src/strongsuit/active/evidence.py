@@ -202,14 +202,14 @@ def gather(
 
 
 def gradients(key: Key, committee: Committee, X: np.ndarray, *, width: int = SKETCH) -> np.ndarray:
-    """Sketched gradient features (n, width) of the whole committee."""
+    """Sketched gradient features (n, width) of the whole committee, in float32: posterior rules widen them."""
     if not hasattr(committee.learner, "sketch"):
         raise InputError(
             f"{type(committee.learner).__name__} has no gradients: choose a strategy that needs none, "
             "such as lcmd_x, qbc_div or gsx"
         )
     keys = [key_for(key, i) for i in range(len(committee.keys))]
-    return np.asarray(sketch_many(committee.learner, keys, committee.params, X, width), float)
+    return sketch_many(committee.learner, keys, committee.params, X, width)
 
 
 def stand_in(committee: Committee) -> str:

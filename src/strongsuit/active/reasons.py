@@ -55,5 +55,7 @@ def used(batch: Batch, named: Strategy) -> Strategy:
 def _own_number(strategy: Strategy, pick: int, picks: int, gain: float) -> str:
     select = getattr(strategy.select, "func", strategy.select)
     words = GAINS.get(select.__name__, "criterion {:.3g}") if strategy.synthesise is None else CLIMBED
+    if strategy.parts:
+        words = ""  # each part has a number of its own kind
     place = f"pick {pick} of {picks}"
     return f"{place}, {words.format(gain)}" if words and np.isfinite(gain) else place

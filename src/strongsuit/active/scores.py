@@ -15,6 +15,11 @@ def committee_variance(evidence: Evidence) -> np.ndarray:
     return evidence.var
 
 
+def committee_spread(evidence: Evidence) -> np.ndarray:
+    """Standard deviation (n,) of the members' answers: the root of `committee_variance`."""
+    return np.sqrt(np.maximum(evidence.var, 0.0))
+
+
 def true_loss(evidence: Evidence) -> np.ndarray:
     """Squared error (n,) of the committee's mean: known in a benchmark only."""
     return ((evidence.mean - evidence.y_true) ** 2).mean(1)

@@ -35,7 +35,8 @@ class Strategy:
     """A row of the table. `needs` are the fields of Evidence it looks at; `density` weighs rows by how densely the
     pool lies around them; `noise` is the variance of labels that the selector reckons with; an `evaluation_only` one
     sees true labels and runs in benchmarks alone; `synthesise` takes the rows that the rest of the row chooses for the
-    starts of points of its own, and needs a box."""
+    starts of points of its own, and needs a box; a batch is shared evenly among the `parts`, of which each counts what
+    those before it have chosen as labelled."""
 
     name: str
     words: str
@@ -47,6 +48,7 @@ class Strategy:
     density: bool = False
     evaluation_only: bool = False
     noise: Callable[[Evidence], float] | None = None
+    parts: tuple[Strategy, ...] = ()
     synthesise: Callable[..., synthesis.Points] | None = None
 
     @property
@@ -66,6 +68,8 @@ def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selecti
         raise InputError(f"strategy {strategy.name!r} makes up inputs; only its `starts` are rows of the pool")
     if strategy.evaluation_only and evidence.y_true is None:
         raise InputError(f"strategy {strategy.name!r} looks at true labels: it runs in benchmarks only")
+    if strategy.parts:
+        return _shared(key, strategy.parts, evidence, b)
     embedding = None if strategy.embed is None else strategy.embed(key_for(key, "embed"), evidence)
     candidates = Candidates(
         evidence.available,
@@ -81,6 +85,21 @@ def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selecti
     return replace(chosen, degraded=",".join(flags))
 
 
+def _shared(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: int) -> Selection:
+    """The rows that the parts choose one after the other, an equal share of the batch each, the first a row more."""
+    index, gain, flags = np.zeros(0, int), np.zeros(0), []
+    for left, part in zip(range(len(parts), 0, -1), parts, strict=True):
+        available, anchors = evidence.available.copy(), evidence.anchors.copy()
+        available[index], anchors[index] = False, True
+        count = -(-(b - len(index)) // left)
+        if count and available.any():
+            seen = replace(evidence, available=available, anchors=anchors)
+            found = propose(key_for(key, part.name), part, seen, count)
+            index, gain = np.append(index, found.index), np.append(gain, found.gain)
+            flags += found.degraded.split(",") if found.degraded else []
+    return Selection(index, gain, ",".join(dict.fromkeys(flags)))
+
+
 def _spacing(evidence: Evidence) -> np.ndarray:
     """Distance (n,) of every row to its NEIGHBOURS-th nearest other row."""
     return kth_distance(evidence.x, evidence.x, min(NEIGHBOURS + 1, len(evidence.x)))
@@ -90,11 +109,18 @@ def _row(name: str, words: str, source: str, select, needs: str = "", **changes)
     return Strategy(name, words, source, select, needs=frozenset(needs.split()), **changes)
 
 
+def _mixed(name: str, words: str, source: str, *names: str) -> Strategy:
+    """The strategy that shares a batch among those of the table above it."""
+    parts = tuple(row for name_ in names for row in _SINGLE if row.name == name_)
+    needs = " ".join(sorted(frozenset().union(*(part.needs for part in parts))))
+    return _row(name, words, source, uniform, needs, parts=parts)
+
+
 _DENSE = partial(blend, w_div=1 / 3, w_den=1 / 3, den_sign=-1)
 _SPARSE = partial(blend, w_div=1 / 3, w_den=1 / 3, den_sign=1)
 _VARIANCE, _GRAD, _POSTERIOR = scores.committee_variance, embeddings.grad, embeddings.grad_posterior
 
-_TABLE = (
+_SINGLE = (
     _row("random", "rows drawn uniformly", "", uniform),
     _row("gsx", "the row farthest from all others in the inputs", "Wu 2019; Sener and Savarese 2018", k_center,
          embed=embeddings.inputs),
@@ -105,7 +131,7 @@ _TABLE = (
     _row("gsxy", "the same by the product of both distances", "Wu 2019", k_center_product, "mean",
          embed=embeddings.inputs_outputs),
     _row("da_fps", "farthest rows, more of them where the pool is dense", "arXiv 2509.13213",
-         partial(k_center, weighted=True), embed=embeddings.inputs, density=True),
+         partial(k_center, weights="density"), embed=embeddings.inputs, density=True),
     _row("qbc", "the rows on which the committee disagrees most", "Seung et al. 1992", top_k, "var", score=_VARIANCE),
     _row("qbc_div", "disagreement and distance, half each", "arXiv 2201.12632", partial(blend, w_div=0.5, w_den=0.0),
          "var", score=_VARIANCE, embed=embeddings.inputs),
@@ -140,6 +166,9 @@ _TABLE = (
          embed=embeddings.last),
     _row("lcmd_gp", "the same in the kernel of a Gaussian process", "Holzmueller et al. 2023, with another kernel",
          lcmd, "gp", embed=embeddings.gp),
+    _row("qbc_grad", "the largest disagreement times distance, in gradient features",
+         "ours: the product of Wu 2019 in features of Holzmueller et al. 2023", partial(k_center, weights="score"),
+         "var grad", score=scores.committee_spread, embed=_GRAD),
     _row("bait_f", "the rows that lower the pool's summed variance most", "Ash et al. 2021", bait, "grad",
          embed=_POSTERIOR),
     _row("bait_fb", "twice as many, half of them taken back", "Ash et al. 2021", partial(bait, overselect=2), "grad",
@@ -160,7 +189,8 @@ _TABLE = (
     _row("acs_fw", "rows whose expected gains sum to the pool's", "Pinsler et al. 2019", frank_wolfe, "grad",
          embed=embeddings.acs_features),
 )  # fmt: skip
-STRATEGIES: dict[str, Strategy] = {row.name: row for row in _TABLE}
+_MIXED = (_mixed("qbc_gsxy", "half of the rows by qbc_grad, half by gsxy", "ours", "qbc_grad", "gsxy"),)
+STRATEGIES: dict[str, Strategy] = {row.name: row for row in (*_SINGLE, *_MIXED)}
 
 
 def find_strategy(name: str) -> Strategy:

@@ -194,11 +194,16 @@ def sketch_many(learner: Any, keys: Sequence[Key], params: Any, X: Any, width: i
         return _host_sketches(learner, keys, params, X, width)
     shell = shell_of(learner)[0]
     words = np.array([key.words for key in keys], np.uint32)
-    parts = [
-        np.asarray(_sketch_members(shell, width, words, params, _block(X[rows])))[: len(X[rows])]
-        for rows in chunks(len(X), SKETCH_BLOCK)
-    ]
-    return np.concatenate(parts)
+    # One array, filled piece by piece: fresh memory for every copy of a large pool's features costs more than they do.
+    found = np.empty((len(X), len(keys) * _share(width, len(keys))), np.float32)
+    for rows in chunks(len(X), SKETCH_BLOCK):
+        found[rows] = np.asarray(_sketch_members(shell, width, words, params, _block(X[rows])))[: len(X[rows])]
+    return found
+
+
+def _share(width: int, members: int) -> int:
+    """Columns of a sketch for each member."""
+    return max(1, width // members)
 
 
 def _host_sketches(learner: Any, keys: Sequence[Key], params: Any, X: np.ndarray, width: int) -> np.ndarray:
@@ -278,7 +283,7 @@ def _sketch(learner, width, words, params, X):
     from jax.random import wrap_key_data
 
     members = len(words)
-    share = max(1, width // members)
+    share = _share(width, members)
 
     def one(word, params):
         return learner.sketch(wrap_key_data(word, impl="threefry2x32"), params, X, share)

@@ -12,23 +12,28 @@ from strongsuit.core.ties import largest
 from strongsuit.errors import InputError
 
 
-def k_center(key: Key, candidates: Candidates, b: int, *, weighted: bool = False, sift: int | None = None) -> Selection:
-    """Each pick maximises the distance to the nearest anchor or earlier pick; gain is that distance.
+def k_center(
+    key: Key, candidates: Candidates, b: int, *, weights: str | None = None, sift: int | None = None
+) -> Selection:
+    """Each pick maximises the distance to the nearest anchor or earlier pick; gain is that distance, weighted.
 
-    Without anchors the first pick is the row nearest to the mean, its gain infinity. `weighted` multiplies distances by
-    `candidates.density`, so that rows end up spaced as its inverse. `sift` keeps only the `sift` x b rows of largest
-    score. Gonzalez 1985; Sener and Savarese 2018; Wu, Lin and Huang 2019 (GSx).
+    Without anchors the first pick is the row nearest to the mean, its gain infinity. `weights` names the field of the
+    candidates that multiplies distances, "density" or "score": rows end up spaced as its inverse. A score that is the
+    same for all rows multiplies nothing. `sift` keeps only the `sift` x b rows of largest score. Gonzalez 1985; Sener
+    and Savarese 2018; Wu, Lin and Huang 2019 (GSx).
     """
     from strongsuit.core.farthest import farthest_first
 
-    pool = usable(candidates, score=sift is not None, embedding=True)
-    weights = _weights(candidates.density, pool.rows) if weighted else None
+    pool = usable(candidates, score=sift is not None or weights == "score", embedding=True)
+    weight = _weights(getattr(candidates, weights), weights, pool.rows) if weights else None
+    if weights == "score" and "constant_score" in pool.flags:
+        weight = None
     rows = pool.rows
     if sift is not None:
         kept = np.flatnonzero(rows)
         rows = np.zeros_like(rows)
         rows[largest(key_for(key, "sift"), pool.score[kept], kept, sift * pool.wanted(b))] = True
-    picks, gains = farthest_first(key, pool.X, rows, pool.anchors, pool.wanted(b), weights=weights)
+    picks, gains = farthest_first(key, pool.X, rows, pool.anchors, pool.wanted(b), weights=weight)
     return finish(key, replace(pool, rows=rows), picks, gains, b)
 
 
@@ -46,10 +51,12 @@ def density_weights(spacing: np.ndarray, *, alpha: float = 0.5) -> np.ndarray:
     return weights / weights.mean()
 
 
-def _weights(density: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
-    if density is None:
-        raise InputError("k_center(weighted=True) needs candidates.density, which is None")
-    weights = np.asarray(density, dtype=np.float64)
+def _weights(values: np.ndarray | None, name: str, rows: np.ndarray) -> np.ndarray:
+    """Weights (n,) of at most 1, 0 where a row may not be chosen."""
+    if values is None:
+        raise InputError(f"k_center(weights={name!r}) needs candidates.{name}, which is None")
+    weights = np.asarray(values, dtype=np.float64)
     if not np.all(weights[rows] >= 0.0) or np.isinf(weights[rows]).any():
-        raise InputError("candidates.density must be finite and not negative in every available row")
-    return np.where(rows, weights, 0.0)
+        raise InputError(f"candidates.{name} must be finite and not negative in every available row")
+    weights = np.where(rows, weights, 0.0)
+    return weights / (weights.max(initial=0.0) or 1.0)

@@ -130,7 +130,7 @@ def test_a_learner_that_knows_nothing_yet_is_not_asked() -> None:
     session = tell(session, batch.index, noise[batch.index])
     assert ask(session, 10)[1].strategy == "lcmd_x"
     learnt, _ = play(init(root_key(0), NETWORK, X), X, 4, 30)
-    assert ask(learnt, 10)[1].strategy == "lcmd_tp"
+    assert ask(learnt, 10)[1].strategy == "qbc_gsxy"
 
 
 def test_the_last_rows_come_short_and_then_none() -> None:

@@ -70,22 +70,20 @@ def test_diverse_strategies_visit_every_clump(name: str) -> None:
     assert {1, 2, 3} <= set(index // 12)
 
 
-@pytest.mark.parametrize("b", [1, 2, 7, 40])
-def test_a_shared_batch_is_that_of_its_parts_one_after_the_other(b: int) -> None:
+@pytest.mark.parametrize("b, shares", [(1, (1, 0, 0)), (2, (1, 1, 0)), (7, (3, 2, 2)), (40, (14, 13, 5))])
+def test_a_shared_batch_is_that_of_its_parts_one_after_the_other(b: int, shares: tuple[int, ...]) -> None:
     X = np.random.default_rng(0).normal(size=(40, 2))
     y = np.full((40, 1), np.nan)
     y[:8] = np.sin(X[:8, :1])
     pool, strategy = pool_of(X, y=y), find_strategy("qbc_gsxy")
-    committee = train(root_key(0), LEARNER, pool, 3)
-    evidence = gather(root_key(1), committee, pool, strategy.needs)
-    found = propose(root_key(2), strategy, evidence, b)
-    first, second = strategy.parts
-    half = propose(key_for(root_key(2), first.name), first, evidence, (b + 1) // 2)
-    np.testing.assert_array_equal(found.index[: len(half.index)], half.index)
-    if b > 1:
-        seen = evidence.anchors.copy()
-        seen[half.index] = True
-        later = replace(evidence, available=evidence.available & ~seen, anchors=seen)
-        rest = propose(key_for(root_key(2), second.name), second, later, b // 2)
-        np.testing.assert_array_equal(found.index[len(half.index) :], rest.index)
-    assert len(found.index) == min(b, 32) and find_strategy("qbc_gsxy").needs == {"var", "grad", "mean"}
+    assert [part.name for part in strategy.parts] == ["qbc_grad", "qbc_grad", "gsxy"]
+    assert strategy.needs == {"var", "grad", "mean"}
+    evidence = gather(root_key(1), train(root_key(0), LEARNER, pool, 3), pool, strategy.needs)
+    expected, seen = [], evidence.anchors.copy()
+    for part, share in zip(strategy.parts, shares, strict=True):
+        if share:
+            later = replace(evidence, available=evidence.available & ~seen, anchors=seen.copy())
+            expected += [*propose(key_for(root_key(2), part.name), part, later, share).index]
+            seen[expected] = True
+    np.testing.assert_array_equal(propose(root_key(2), strategy, evidence, b).index, expected)
+    assert len(expected) == min(b, 32)

@@ -65,6 +65,6 @@ def test_the_command_takes_the_forest(tmp_path, capsys) -> None:
 
 
 def test_auto_chooses_in_gradients_of_networks_only() -> None:
-    assert default_strategy(MLP()) == "lcmd_tp"
+    assert default_strategy(MLP()) == "qbc_gsxy"
     learners = [Ridge(), random_forest(), External(DecisionTreeRegressor())]
     assert {default_strategy(learner) for learner in learners} == {"lcmd_x"}

@@ -30,7 +30,7 @@ from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
 
-DEFAULT, GP_DEFAULT, START_STRATEGY = "lcmd_tp", "lcmd_gp", "lcmd_x"
+DEFAULT, GP_DEFAULT, START_STRATEGY = "qbc_gsxy", "lcmd_gp", "lcmd_x"
 MEMBERS = 5  # of the committee that selects; the deployed one has as many
 LEAST_START = 20
 RESERVED = 0.1  # share of a table that only random draws may take

@@ -13,6 +13,7 @@ import pytest
 from strongsuit.active.guard import TRUSTED
 from strongsuit.cli import main
 from strongsuit.errors import InputError
+from strongsuit.learners import MLP
 
 ADDED = [
     "strongsuit_row",
@@ -170,6 +171,9 @@ def test_prices_weigh_scores_and_are_added_up() -> None:
     assert (found.frame.loc[chosen, "price"] == 1.0).all() and "for their price" in found.text
     assert found.facts["cost"]["batch"] == found.frame["price"].sum()
     assert found.facts["cost"]["spent"] == pool["price"].iloc[:30].sum()
+    small = MLP(widths=(8,), epochs=30, least_steps=300, choose_decay=False)
+    default = ask(pool, labelled, strategy="qbc_gsxy", learner=small, cost="price", guarded=False)
+    assert (default.frame["price"] == 1.0).mean() > 0.6 and "for their price" in default.text
     plain = ask(pool, labelled, strategy="gsx", cost="price")
     assert "gsx has no score to weigh against prices" in plain.text
     pd.testing.assert_frame_equal(plain.frame, ask(pool, labelled, strategy="gsx", exclude=["price"]).frame)

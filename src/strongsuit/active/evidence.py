@@ -55,9 +55,10 @@ class Evidence:
     member; grad (n, p) sketched gradients; ridge (d, k) coefficients on x_std; reference (r,) row numbers;
     dropout_var (n,) the variance over passes of a dropout network; loss_hat (n,) the losses that a network predicts of
     itself; gp (n, r) features of a Gaussian process's prior kernel and gp_noise, the variance of a label's noise in the
-    units of their inner products; y_true (n, k) true labels, which only a benchmark has; stand_in, what grad shows in
-    place of the committee's own gradients, "" if it shows these. available, anchors (n,) bool: rows that may be chosen,
-    and rows that already count (labelled or pending).
+    units of their inner products; y_true (n, k) true labels, which only a benchmark has; price (n,) what a label
+    costs, by which scores are divided; stand_in, what grad shows in place of the committee's own gradients, "" if it
+    shows these. available, anchors (n,) bool: rows that may be chosen, and rows that already count (labelled or
+    pending).
     """
 
     x: np.ndarray
@@ -78,6 +79,7 @@ class Evidence:
     dropout_var: np.ndarray | None = None
     loss_hat: np.ndarray | None = None
     y_true: np.ndarray | None = None
+    price: np.ndarray | None = None
     stand_in: str = ""
 
 

@@ -60,7 +60,7 @@ class Batch:
 class Session:
     """Everything a campaign of one pool needs to go on; `stream` (n,) is the order of random draws, `order` (n,) when a
     row was asked for, -1 for never. With a `box` the pool holds only rows that were asked for or came labelled.
-    `selecting` is the committee that chose last, from which the next one goes on."""
+    `selecting` is the committee that chose last, from which the next one goes on. `price` (n,) is what labels cost."""
 
     key: Key
     learner: Any
@@ -77,6 +77,7 @@ class Session:
     allow_replicates: bool = False
     box: Box | None = None
     selecting: Committee | None = None
+    price: np.ndarray | None = None
 
 
 def init(
@@ -324,6 +325,8 @@ def _selected(key: Key, session: Session, strategy: Strategy, pool: Pool, audit:
     anchors = (part.labelled | part.pending) & ~hidden[rows]
     bounds = (pool.X.min(0), pool.X.max(0)) if session.box is None else session.box.bounds
     evidence = gather(key, committee, part, strategy.needs, anchors=anchors, box=bounds)
+    if session.price is not None:
+        evidence = replace(evidence, price=session.price[rows])
     if strategy.synthesise is not None:
         return _synthesised(key, session, strategy, committee, evidence, b)
     if pool.group is None or session.allow_replicates:

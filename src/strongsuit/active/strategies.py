@@ -57,6 +57,11 @@ class Strategy:
         return self.synthesise is not None or bool(self.needs & {"mean", "var", "members", "last", "grad", *BESIDE})
 
     @property
+    def scored(self) -> bool:
+        """Whether it has a score, alone or in a part, which can be weighed against prices."""
+        return self.score is not None or any(part.scored for part in self.parts)
+
+    @property
     def starts(self) -> Strategy:
         """The rule that chooses among given rows: where a synthesis starts, else the strategy itself."""
         return replace(self, synthesise=None)
@@ -74,7 +79,7 @@ def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selecti
     candidates = Candidates(
         evidence.available,
         evidence.anchors,
-        None if strategy.score is None else strategy.score(evidence),
+        _score(strategy, evidence),
         embedding,
         (evidence.x.shape[1], evidence.y.shape[1]) if strategy.embed is embeddings.inputs_outputs else (),
         density_weights(_spacing(evidence)) if strategy.density else None,
@@ -83,6 +88,14 @@ def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selecti
     chosen = strategy.select(key_for(key, "select"), candidates, b)
     flags = [flag for flag in (chosen.degraded, STAND_IN if evidence.stand_in else "") if flag]
     return replace(chosen, degraded=",".join(flags))
+
+
+def _score(strategy: Strategy, evidence: Evidence) -> np.ndarray | None:
+    """The strategy's score (n,), for its price where prices are known."""
+    if strategy.score is None:
+        return None
+    score = strategy.score(evidence)
+    return score if evidence.price is None else score / evidence.price
 
 
 def _shared(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: int) -> Selection:

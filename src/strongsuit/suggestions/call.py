@@ -180,13 +180,14 @@ def _session(
 
 
 def _priced(session: Session, price: np.ndarray | None) -> Session:
-    """The session whose strategy, if it has a score, chooses by score over price."""
-    strategy = session.strategy
-    if price is None or strategy.score is None:
+    """The session with the prices of its rows, which the words of a strategy mention if it looks at them."""
+    if price is None:
         return session
-    safe = np.where(session.pool.available, np.nan_to_num(price, nan=1.0), 1.0)
-    words = f"{strategy.words}, for their price"
-    return replace(session, strategy=replace(strategy, score=lambda e: strategy.score(e) / safe, words=words))
+    strategy = session.strategy
+    if strategy.scored:
+        strategy = replace(strategy, words=f"{strategy.words}, for their price")
+    # Labelled rows from outside the pool may have no price; nobody chooses them.
+    return replace(session, price=np.nan_to_num(price, nan=1.0), strategy=strategy)
 
 
 def _history(key: Key, universe: Universe, session: Session, after: Session, limits: Limits, batch: Batch) -> History:

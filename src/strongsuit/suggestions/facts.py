@@ -75,7 +75,7 @@ def _notes(universe: Universe, session: Session, batch: Batch, limits: Limits, f
         notes.append(
             f"{batch.strategy} stands in for {session.strategy.name} until the learner predicts better than the mean"
         )
-    if universe.price is not None and session.strategy.score is None and batch.strategy != "random":
+    if universe.price is not None and not session.strategy.scored and batch.strategy != "random":
         notes.append(f"{session.strategy.name} has no score to weigh against prices; qbc, bald and emoc have")
     if universe.price is not None and np.isnan(universe.price[universe.state != AVAILABLE]).any():
         notes.append("labelled rows outside the pool whose price is unknown count as free")

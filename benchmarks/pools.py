@@ -21,7 +21,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402
 
-STRATEGIES = ("random", "gsx", "lcmd_x", "qbc", "qbc_div", "lcmd_tp", "bait_f", "max_det")
+STRATEGIES = ("random", "gsx", "lcmd_x", "qbc", "qbc_div", "lcmd_tp", "qbc_gsxy", "bait_f", "max_det")
 LABELLED, WANTED = 200, 100
 BAR_GIB = 8.0
 

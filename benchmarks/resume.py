@@ -5,9 +5,9 @@
 The rival is the plain PyTorch loop that trains every network anew for 500 full-batch epochs at each of the 51 row
 counts. Its time is summed from timings of a few epochs at 80, 600, 1,320 and 2,080 rows, linear between them. Our own
 run is whole: the library's committee, resumed from row count to row count and trained anew whenever rows have
-doubled. Error is that of the committee's mean on new rows over the variance of y, at 280, 1,000 and 2,080 rows, the rival
-trained to the end there by three of its networks. The like-for-like figure, equal steps on equal rows, is that of
-`trainer.py`.
+doubled. Error is that of the committee's mean on new rows over the variance of y, at 280, 1,000 and 2,080 rows, the
+rival trained to the end there by three of its networks. The like-for-like figure, equal steps on equal rows, is that
+of `trainer.py`.
 """
 
 from __future__ import annotations

@@ -52,6 +52,7 @@ class DropoutMLP:
     least_steps: float = 3000
     most_steps: float = 40000
     resume_steps: float = 300
+    resume_rate: float = 0.3
 
     traceable: ClassVar[bool] = True
     smallest_bucket: ClassVar[int] = 4096  # as for MLP: one buffer for all tables up to this size
@@ -63,6 +64,7 @@ class DropoutMLP:
         "least_steps",
         "most_steps",
         "resume_steps",
+        "resume_rate",
     )
 
     def __post_init__(self) -> None:
@@ -83,7 +85,8 @@ class DropoutMLP:
     def resume(self, key: jax.Array, params: DropoutParams, X: jax.Array, y: jax.Array, w: jax.Array) -> DropoutParams:
         """Parameters trained on from given ones for `resume_steps` steps; see `MLP.resume`."""
         seed, thinned = (jax.random.fold_in(key, part) for part in (1, 3))
-        short = replace(self, least_steps=self.resume_steps, most_steps=self.resume_steps)
+        rate, steps = self.learning_rate * self.resume_rate, self.resume_steps
+        short = replace(self, learning_rate=rate, least_steps=steps, most_steps=steps)
         return short._train(params, gathered(None, X, y, w), seed_of(seed), thinned)
 
     def predict(self, params: DropoutParams, X: jax.Array) -> Prediction:

@@ -51,6 +51,7 @@ class LossMLP:
     least_steps: float = 3000
     most_steps: float = 40000
     resume_steps: float = 300
+    resume_rate: float = 0.3
 
     traceable: ClassVar[bool] = True
     smallest_bucket: ClassVar[int] = 4096  # as for MLP: one buffer for all tables up to this size
@@ -61,6 +62,7 @@ class LossMLP:
         "least_steps",
         "most_steps",
         "resume_steps",
+        "resume_rate",
     )
 
     def __post_init__(self) -> None:
@@ -83,7 +85,8 @@ class LossMLP:
 
     def resume(self, key: jax.Array, params: LossParams, X: jax.Array, y: jax.Array, w: jax.Array) -> LossParams:
         """Parameters trained on from given ones for `resume_steps` steps; see `MLP.resume`."""
-        short = replace(self, least_steps=self.resume_steps, most_steps=self.resume_steps)
+        rate, steps = self.learning_rate * self.resume_rate, self.resume_steps
+        short = replace(self, learning_rate=rate, least_steps=steps, most_steps=steps)
         return short._train(params, gathered(None, X, y, w), seed_of(key))
 
     def predict(self, params: LossParams, X: jax.Array) -> Prediction:

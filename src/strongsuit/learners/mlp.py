@@ -75,8 +75,10 @@ class MLP:
     is `weight_decay`. early_stopping: train without the held-out rows, look at them CHECKS times, stop when
     `patience` looks brought nothing new, and keep the best weights.
 
-    initial_scale: size of the first weights, 1 keeps the variance from layer to layer. resume_steps: what `resume`
-    trains on a fitted network for, after rows were added.
+    initial_scale: size of the first weights, 1 keeps the variance from layer to layer. resume_steps and resume_rate: for
+    how many steps, and from which share of the learning rate on, `resume` trains a fitted network after rows were
+    added. The full rate would throw it out of its minimum: a committee of 4x200 on the smooth law of
+    `benchmarks/resume.py` then has ten times the error.
 
     All numbers but `widths` and `batch` are run-time values: learners that differ only in these share an
     executable.
@@ -96,6 +98,7 @@ class MLP:
     least_steps: float = 3000
     most_steps: float = 40000
     resume_steps: float = 300
+    resume_rate: float = 0.3
 
     traceable: ClassVar[bool] = True
     # One buffer for all tables up to this size: padding rows cost next to nothing, a compilation seconds.
@@ -110,6 +113,7 @@ class MLP:
         "least_steps",
         "most_steps",
         "resume_steps",
+        "resume_rate",
     )
 
     def __post_init__(self) -> None:
@@ -140,11 +144,14 @@ class MLP:
         return replace(params, layers=layers, adam=adam)
 
     def resume(self, key: jax.Array, params: MLPParams, X: jax.Array, y: jax.Array, w: jax.Array):
-        """Parameters trained on from given ones for `resume_steps` steps, the rate falling along a cosine again; the
-        scaling and the decay stay, the optimiser starts afresh."""
+        """Parameters trained on from given ones for `resume_steps` steps, the rate falling along a cosine from a share
+        of the first one; the scaling and the decay stay, the optimiser starts afresh."""
         seed, steps = seed_of(key), self.resume_steps
         rows = scaled(gathered(None, X, y, w), params.scaling, 0.0)
-        short = replace(self, early_stopping=False, weight_decay=params.decay, least_steps=steps, most_steps=steps)
+        short = replace(
+            self, early_stopping=False, weight_decay=params.decay, least_steps=steps, most_steps=steps,
+            learning_rate=self.learning_rate * self.resume_rate,
+        )  # fmt: skip
         layers, adam = short._train(replace(params, adam=ADAM.init(params.layers)), rows, seed)
         return replace(params, layers=layers, adam=adam)
 
@@ -176,6 +183,7 @@ class MLP:
             "least_steps": self.least_steps,
             "most_steps": self.most_steps,
             "resume_steps": self.resume_steps,
+            "resume_rate": self.resume_rate,
         }
         if name == "dropout":
             return DropoutMLP(narrowed(self.widths), **schedule)

@@ -75,9 +75,9 @@ class MLP:
     is `weight_decay`. early_stopping: train without the held-out rows, look at them CHECKS times, stop when
     `patience` looks brought nothing new, and keep the best weights.
 
-    initial_scale: size of the first weights, 1 keeps the variance from layer to layer. resume_steps and resume_rate: for
-    how many steps, and from which share of the learning rate on, `resume` trains a fitted network after rows were
-    added. The full rate would throw it out of its minimum: a committee of 4x200 on the smooth law of
+    initial_scale: size of the first weights, 1 keeps the variance from layer to layer. resume_steps and resume_rate:
+    for how many steps, and from which share of the learning rate on, `resume` trains a fitted network after rows
+    were added. The full rate would throw it out of its minimum: a committee of 4x200 on the smooth law of
     `benchmarks/resume.py` then has ten times the error.
 
     All numbers but `widths` and `batch` are run-time values: learners that differ only in these share an

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,12 @@ from strongsuit.errors import InputError
 from strongsuit.learners import GP, MLP, Ridge
 
 SMALL = MLP(widths=(8,), epochs=5, least_steps=20, choose_decay=False)
+
+
+class Mute:
+    """A learner that shows nothing but answers."""
+
+    traceable = False
 
 
 def started(n: int = 40, known: int = 12, *, k: int = 1, d: int = 3):
@@ -91,8 +99,22 @@ def test_moments_are_those_of_the_members(learner) -> None:
 
 def test_a_learner_without_gradients_says_which_strategies_fit() -> None:
     pool = started()
-    with pytest.raises(InputError, match="GP has no gradients: choose a strategy that needs none"):
-        gather(root_key(0), train(root_key(0), GP(), pool, 2), pool, ("grad",))
+    committee = replace(train(root_key(0), Ridge("linear"), pool, 2), learner=Mute())
+    with pytest.raises(InputError, match="Mute has no gradients: choose a strategy that needs none"):
+        gather(root_key(0), committee, pool, ("grad",))
+
+
+def test_a_process_shows_its_kernel_for_gradients_and_its_variance_for_that_of_members() -> None:
+    pool = started(k=2)
+    committee = train(root_key(1), GP("matern"), pool, 5)
+    assert len(committee.keys) == 1
+    found = gather(root_key(2), committee, pool, ("mean", "var", "members", "grad", "gp"))
+    told = predict_many(committee.learner, committee.params, pool.X)
+    np.testing.assert_allclose(found.var, told.variance[0].mean(1))
+    np.testing.assert_allclose(found.members.mean(0), found.mean, atol=1e-4)
+    np.testing.assert_allclose(found.members.var(0).mean(1), found.var, rtol=1e-4)
+    np.testing.assert_array_equal(found.grad, found.gp)
+    np.testing.assert_allclose(answer(committee, pool.X), found.mean * committee.scale + committee.center)
 
 
 @settings(max_examples=20, deadline=None)

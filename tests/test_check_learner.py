@@ -18,6 +18,7 @@ from strongsuit.testing import check_learner
 
 SHORT = {"widths": (8,), "epochs": 40, "least_steps": 40, "choose_decay": False}
 SHUFFLED = {"weights": "mini-batches are drawn from rows, so a row of weight 2 is seen once, not twice"}
+NOISELESS = {"weights": "it finds that labels have no noise, where the jitter of a row told twice counts"}
 BINNED = {"weights": "a leaf needs 20 rows, whatever they weigh"}
 BOOTSTRAP = {"weights": "trees draw rows, not weights"}
 
@@ -26,8 +27,10 @@ LEARNERS: dict[str, tuple[Any, float, dict[str, str]]] = {
     "ridge": (Ridge(), 1e-6, {}),
     "ridge, basis chosen": (Ridge("auto"), 1e-6, {}),
     "gp": (GP(), 1e-2, {}),
+    "gp, thorough": (GP(thorough=True), 1e-2, NOISELESS),
     "mlp, full batch": (MLP(**SHORT, batch="full"), 1e-3, {}),
     "mlp": (MLP(**(SHORT | {"choose_decay": True})), 1e-5, SHUFFLED),
+    "mlp, scale chosen": (MLP(**(SHORT | {"choose_decay": True, "choose_scale": True})), 1e-5, SHUFFLED),
     "mlp, early stopping": (MLP(**SHORT, early_stopping=True, activation="gelu"), 1e-5, SHUFFLED),
     "least squares": (External(LinearRegression()), 1e-8, {}),
     "tree": (External(DecisionTreeRegressor(max_depth=3)), 1e-8, {}),

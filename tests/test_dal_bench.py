@@ -81,7 +81,7 @@ def test_plans_begin_with_random_rows_and_name_pool_sizes_only_where_they_matter
         (lambda: plans(["nowhere"], repeats=1), "no problem or table is called 'nowhere'"),
         (lambda: plans(strategies=["best"], repeats=1), "no strategy is called 'best'"),
         (lambda: plans(gammas=[0], repeats=1), "at least 1"),
-        (lambda: find_protocol("theirs"), "there are product"),
+        (lambda: find_protocol("theirs"), "there are product, network"),
         (lambda: summarise([]), "no runs"),
     ],
 )

@@ -64,6 +64,37 @@ def test_the_kernel_of_larger_likelihood_is_taken() -> None:
     assert GP().fit(root_key(0), X, rough, w)["kernel"] == 1
 
 
+def test_a_thorough_search_finds_waves_and_steps_that_a_plain_one_misses() -> None:
+    X = np.random.default_rng(3).uniform(-1, 1, (250, 3))
+    w, new = np.ones(250), np.random.default_rng(4).uniform(-1, 1, (500, 3))
+    for law in (lambda A: np.sin(40 * A[:, :1]), lambda A: np.floor(4 * A[:, 1:2])):
+        errors = []
+        for learner in (GP(), GP(thorough=True)):
+            params = learner.fit(root_key(0), X, law(X), w)
+            errors.append(np.mean((learner.predict(params, new).mean - law(new)) ** 2) / law(new).var())
+        assert errors[1] < 0.1 and errors[1] <= errors[0] + 1e-9
+
+
+def test_a_fit_begins_from_hyper_parameters_of_an_earlier_one_too() -> None:
+    X, new = (np.random.default_rng(seed).uniform(-1, 1, (400, 1)) for seed in (3, 4))
+    learner, w = GP("rbf", search_rows=40), np.ones(400)  # too few rows for the wave
+    found = learner.fit(root_key(0), X, np.sin(60 * X), w)
+    before = dict(found, theta=np.array([0.0, -4.0, -8.0, -3.5]))
+    again = learner.fit(root_key(0), X, np.sin(60 * X), w, before=before)
+    errors = [np.mean((learner.predict(params, new).mean - np.sin(60 * new)) ** 2) for params in (found, again)]
+    assert errors[1] < 0.01 < errors[0]
+    np.testing.assert_array_equal(again["theta"], before["theta"])
+
+
+def test_relevance_is_that_of_the_column_that_matters() -> None:
+    Z = np.random.default_rng(0).normal(size=(200, 4))
+    y, w = np.abs(Z[:, 2:3]), np.ones(200)
+    assert module._relevance(Z, y, w).argmax() == 2
+    w[:50] = 2.0
+    twice = [np.vstack([A, A[:50]]) for A in (Z, y)]
+    np.testing.assert_allclose(module._relevance(Z, y, w), module._relevance(*twice, np.ones(250)))
+
+
 def test_a_projected_process_on_all_rows_is_the_exact_one(rows: tuple) -> None:
     X, y, w = rows
     exact, projected = GP("rbf"), GP("rbf", exact_rows=10, inducing=80)

@@ -122,6 +122,19 @@ def test_a_default_network_learns_a_smooth_law_and_beats_noise() -> None:
     assert np.mean((found - noise[300:]) ** 2) < 1.6
 
 
+def test_a_chosen_scale_finds_a_fast_wave_and_leaves_a_slow_one_smooth() -> None:
+    X = np.random.default_rng(0).uniform(-1, 1, (400, 1))
+    w, errors = np.ones(400), {}
+    for speed in (40.0, 2.0):
+        y = np.sin(speed * X)
+        for chosen in (False, True):
+            learner = MLP(choose_scale=chosen)
+            found = predict_one(learner, fit_one(learner, root_key(0), X, y, w), X).mean
+            errors[speed, chosen] = np.mean((found - y) ** 2) / y.var()
+    assert errors[40.0, True] < 0.7 < 0.9 < errors[40.0, False]
+    assert errors[2.0, True] < 1.5 * errors[2.0, False] + 1e-4
+
+
 def test_early_stopping_keeps_the_best_weights() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 8)), rng.normal(size=(60, 1))
@@ -166,6 +179,7 @@ def test_bad_settings_are_named() -> None:
         ({"activation": "sign"}, "activation must be one of tanh, relu, gelu"),
         ({"batch": "half"}, "batch must be 'auto', 'full' or a number"),
         ({"widths": ()}, "widths must be positive"),
+        ({"choose_scale": True, "choose_decay": False}, "choose_scale is part of the trials of choose_decay"),
     ]:
         with pytest.raises(InputError, match=words):
             MLP(**settings_)

@@ -76,9 +76,9 @@ def has_kernel(learner: Any) -> bool:
     return hasattr(learner, "kernel_features")
 
 
-def kernel_of(learner: Any, params: Any, X: np.ndarray) -> tuple[np.ndarray, float]:
-    """Features (n, r) of the prior kernel of a fitted process, and the variance of a label's noise in its units."""
-    rank = max(LEAST_RANK, min(RANK, KERNEL_NUMBERS // max(1, len(X))))
+def kernel_of(learner: Any, params: Any, X: np.ndarray, most: int = RANK) -> tuple[np.ndarray, float]:
+    """Features (n, r <= most) of the prior kernel of a fitted process, and the noise variance of its labels."""
+    rank = max(LEAST_RANK, min(most, KERNEL_NUMBERS // max(1, len(X))))
     return learner.kernel_features(params, X, rank)
 
 

@@ -13,10 +13,20 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.auxiliary import KINDS, Auxiliary, fit_beside, has_kernel, kernel_of, uncertainty
+from strongsuit.active.choice import Chosen, begun_anew, chosen, committee_size, deterministic, point_only
 from strongsuit.active.pool import Pool
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import embed_many, fit_many, member_keys, pick, predict_many, resume_many, sketch_many
+from strongsuit.core.learner import (
+    Prediction,
+    embed_many,
+    member_keys,
+    pick,
+    predict_many,
+    resume_many,
+    sketch_many,
+)
+from strongsuit.core.pivoted import RANK
 from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -28,13 +38,16 @@ REFERENCES = 512  # rows against which influence is measured
 # 320 to 1,200 rows, where that of fresh ones falls from 0.07 to 0.015.
 GROWTH = 2.0
 NUMBERS = 2 * 10**7  # member outputs held at once
+# Five values like draws of a standard normal: its quantiles, of mean 0 and variance 1.
+NORMAL_SCORES = np.array([-1.46337, -0.59880, 0.0, 0.59880, 1.46337])
 FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", "gp", *KINDS, "y_true")
 
 
 @dataclass(frozen=True)
 class Committee:
     """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before. `begun` is
-    the number of rows at the last training from fresh weights. `auxiliary` holds models fitted beside them, by the
+    the number of rows at the last training from fresh weights. `compared` are the cross-validated errors by which its
+    learner was chosen then, the least first, in squares of `scale`. `auxiliary` holds models fitted beside them, by the
     field of Evidence that they answer."""
 
     learner: Any
@@ -44,6 +57,7 @@ class Committee:
     scale: float
     begun: int = 0
     auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
+    compared: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,14 +114,23 @@ def train(
     `needs` are fields of Evidence: those that a model beside the committee answers have it trained, by the same rule.
     """
     used = _used(pool, rows)
-    X, y, keys, W = pool.X[used], pool.y[used], member_keys(key, members), np.ones((members, len(used)))
-    if start is not None and len(used) < GROWTH * start.begun and hasattr(learner, "resume"):
-        params = resume_many(learner, keys, start.params, X, (y - start.center) / start.scale, W)
-        found = Committee(learner, tuple(keys), params, start.center, start.scale, start.begun)
+    X, y = pool.X[used], pool.y[used]
+    goes_on = start is not None and len(used) < GROWTH * start.begun and hasattr(start.learner, "resume")
+    center, scale = (start.center, start.scale) if goes_on else _units(learner, y)
+    y = (y - center) / scale
+    taken = (
+        Chosen(start.learner, start.params, start.compared)
+        if goes_on
+        else chosen(key_for(key, "choice"), learner, X, y, start)
+    )
+    size = committee_size(taken.learner, members)
+    keys, W = member_keys(key, size), np.ones((size, len(used)))
+    if taken.params is None:
+        params = begun_anew(taken.learner, keys, X, y, W, start)
     else:
-        center, scale = _units(learner, y)
-        params = fit_many(learner, keys, X, (y - center) / scale, W)
-        found = Committee(learner, tuple(keys), params, center, scale, len(used))
+        params = resume_many(taken.learner, keys, taken.params, X, y, W)
+    begun = start.begun if goes_on else len(used)
+    found = Committee(taken.learner, tuple(keys), params, center, scale, begun, compared=taken.compared)
     return accompanied(key, found, pool, needs, rows=rows, before=start)
 
 
@@ -148,7 +171,7 @@ def _used(pool: Pool, rows: np.ndarray | None) -> np.ndarray:
 
 def answer(committee: Committee, X: np.ndarray) -> np.ndarray:
     """The committee's mean prediction (n, k) in target units."""
-    mean, _ = _moments(committee, X)
+    mean, _ = _moments(replace(committee, learner=point_only(committee.learner)), X)
     return mean * committee.scale + committee.center
 
 
@@ -176,7 +199,7 @@ def gather(
     if needs & {"mean", "var"}:
         found["mean"], found["var"] = _moments(_needed(committee, "a committee"), pool.X)
     if "members" in needs:
-        found["members"] = predict_many(committee.learner, committee.params, pool.X).mean
+        found["members"] = _members(_needed(committee, "a committee"), pool.X)
     if "last" in needs:
         hidden = embed_many(committee.learner, _first(committee), pool.X)[0]
         found["last"] = np.hstack([hidden, np.ones((len(pool), 1))])
@@ -204,7 +227,10 @@ def gather(
 
 
 def gradients(key: Key, committee: Committee, X: np.ndarray, *, width: int = SKETCH) -> np.ndarray:
-    """Sketched gradient features (n, width) of the whole committee, in float32: posterior rules widen them."""
+    """Sketched gradient features (n, width) of the whole committee, in float32: posterior rules widen them. Of a
+    Gaussian process the features of its kernel, which is to it what the gradients' kernel is to a network."""
+    if has_kernel(committee.learner):
+        return _kernel(committee, X, width)[0]
     if not hasattr(committee.learner, "sketch"):
         raise InputError(
             f"{type(committee.learner).__name__} has no gradients: choose a strategy that needs none, "
@@ -228,16 +254,32 @@ def _needed(value: Any, what: str) -> Any:
 
 
 def _moments(committee: Committee, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (n, k) and variance (n,) over members, averaged over outputs; member outputs in pieces."""
+    """Mean (n, k) and variance (n,) over members, or of a process, averaged over outputs; outputs in pieces."""
     outputs, members = len(committee.center), len(committee.keys)
     size = max(1024, NUMBERS // max(1, outputs * members))
     means, variances = [], []
     for rows in chunks(len(X), size):
-        said = np.asarray(predict_many(committee.learner, committee.params, X[rows]).mean, float)
+        told = predict_many(committee.learner, committee.params, X[rows])
+        said = np.asarray(told.mean, float)
         means.append(said.mean(0))
+        own = np.asarray(told.variance, float).mean((0, 2)) if _tells_its_own(committee, told) else 0.0
         # From the first member: members that say the same must have no variance, not that of a rounded mean.
-        variances.append((said - said[0]).var(0).mean(1))
+        variances.append((said - said[0]).var(0).mean(1) + own)
     return np.concatenate(means), np.concatenate(variances)
+
+
+def _tells_its_own(committee: Committee, told: Prediction) -> bool:
+    """Whether the variance is the learner's to tell: that of a deterministic one, which labels can lower."""
+    return told.variance is not None and deterministic(committee.learner)
+
+
+def _members(committee: Committee, X: np.ndarray) -> np.ndarray:
+    """What every member says (m, n, k); a process speaks for several, whose answers have its mean and its
+    variance."""
+    told = predict_many(committee.learner, committee.params, X)
+    if not _tells_its_own(committee, told):
+        return told.mean
+    return told.mean + NORMAL_SCORES[:, None, None] * np.sqrt(np.asarray(told.variance, float))
 
 
 def _beside(committee: Committee, name: str, X: np.ndarray) -> np.ndarray:
@@ -245,12 +287,12 @@ def _beside(committee: Committee, name: str, X: np.ndarray) -> np.ndarray:
     return uncertainty(found, X, size=max(1024, NUMBERS // max(1, 3 * len(committee.center))))
 
 
-def _kernel(committee: Committee, X: np.ndarray) -> tuple[np.ndarray, float]:
+def _kernel(committee: Committee, X: np.ndarray, rank: int = RANK) -> tuple[np.ndarray, float]:
     """Kernel features of the committee's first member, or of the process beside it, and the noise."""
     if has_kernel(committee.learner):
-        return kernel_of(committee.learner, pick(committee.params, 0), X)
+        return kernel_of(committee.learner, pick(committee.params, 0), X, rank)
     process = _trained_beside(committee, "gp")
-    return kernel_of(process.learner, process.params, X)
+    return kernel_of(process.learner, process.params, X, rank)
 
 
 def _trained_beside(committee: Committee, name: str) -> Auxiliary:

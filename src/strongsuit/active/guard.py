@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.active.choice import committee_size, fit_each, point_only, settled
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import fit_many, member_keys, predict_many, resume_many
+from strongsuit.core.learner import member_keys, predict_many, resume_many
 
 TRIAL, TRUSTED, RANDOM = "trial", "trusted", "random"
 SHARES = {TRIAL: 0.5, TRUSTED: 0.1, RANDOM: 1.0}
@@ -104,37 +105,42 @@ def _errors(key: Key, learner: Any, pool: Pool, start, active, audit, sizes) -> 
     center = y.mean(0)
     scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
     X, y = pool.X[known], (y - center) / scale
+    learner = point_only(settled(key_for(key, "choice"), learner, X, y))
+    members = committee_size(learner, MEMBERS)
     trains = [max(1, int(size * (1 - 1 / FOLDS))) for size in sizes]
     found = [(np.zeros(len(audit)), np.zeros(len(audit))) for _ in sizes]
     for f in range(FOLDS):
         out = fold == f
-        weights = [_weights(len(start), len(active), audit, audit[~out][:train], train) for train in trains]
+        weights = [
+            np.repeat(_weights(len(start), len(active), audit, audit[~out][:train], train), members, axis=0)
+            for train in trains
+        ]
         truth = y[len(start) + len(active) :][out]
         for (ours, theirs), said in zip(
             found, _grown(key_for(key, f), learner, X, y, weights, audit, out), strict=True
         ):
-            ours[out] = ((said[:MEMBERS].mean(0) - truth) ** 2).mean(1)
-            theirs[out] = ((said[MEMBERS:].mean(0) - truth) ** 2).mean(1)
+            ours[out] = ((said[:members].mean(0) - truth) ** 2).mean(1)
+            theirs[out] = ((said[members:].mean(0) - truth) ** 2).mean(1)
     return found
 
 
 def _weights(starts: int, actives: int, audit: np.ndarray, rest: np.ndarray, train: int) -> np.ndarray:
-    """Weights (2 MEMBERS, rows) of start, active and random rows for the members of both tracks."""
+    """Weights (2, rows) of start, active and random rows in both tracks."""
     W = np.zeros((2, starts + actives + len(audit)))
     W[:, :starts] = 1.0
     W[0, starts : starts + train] = 1.0
     W[1, starts + actives :] = np.isin(audit, rest)
-    return np.repeat(W, MEMBERS, axis=0)
+    return W
 
 
 def _grown(key: Key, learner: Any, X, y, weights: list[np.ndarray], audit: np.ndarray, out: np.ndarray):
-    """Predictions (2 MEMBERS, rows out, k) of both tracks at each size: larger ones go on from smaller ones where the
+    """Predictions (2 members, rows out, k) of both tracks at each size: larger ones go on from smaller ones where the
     learner can resume, which is how committees are trained in use."""
     params, test = None, X[len(X) - len(audit) :][out]
     for size, W in enumerate(weights):
-        keys = member_keys(key_for(key, size), MEMBERS) * 2
+        keys = member_keys(key_for(key, size), len(W) // 2) * 2  # both tracks begin with the same weights
         if params is not None and hasattr(learner, "resume"):
             params = resume_many(learner, keys, params, X, y, W)
         else:
-            params = fit_many(learner, keys, X, y, W)
+            params = fit_each(learner, keys, X, y, W)
         yield np.asarray(predict_many(learner, params, test).mean, float)

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.active.choice import committee_size, fit_each, point_only, settled
 from strongsuit.active.guard import RANDOM
 from strongsuit.active.pool import AUDIT, Pool
 from strongsuit.active.progress import REACH, Check, Law, Progress, fit_law
 from strongsuit.active.stopping import GAIN_CONFIDENCE, Plateau, Rule, Stop
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import fit_many, member_keys, predict_many
+from strongsuit.core.learner import member_keys, predict_many
 from strongsuit.core.metrics import bootstrap_interval
 
 BY_AUDIT, BY_FOLDS = "audit", "cross_validated"
@@ -86,6 +87,8 @@ def look_back(
     `start` labels came first, `batch` are asked for next, `cost` was spent; `states` are the guard's by round; `rule`
     is the stopping rule, a plateau if none is given.
     """
+    if pool.labelled.any():
+        learner = point_only(settled(key_for(key, "choice"), learner, pool.X[pool.labelled], pool.y[pool.labelled]))
     kind, checks, why = _checks(key, learner, pool, order)
     known = int(pool.labelled.sum())
     variance = float(pool.y[pool.labelled].var(0).mean()) if known else float("nan")
@@ -123,10 +126,12 @@ def _by_audit(key: Key, learner: Any, pool: Pool, order: np.ndarray) -> tuple[Ch
     sizes = _sizes(max(least, len(line) / REACH), len(line), CHECKS)
     W = (np.arange(len(train))[None] < trained[sizes - 1][:, None]).astype(float)
     y, center, scale = _scaled(pool.y[train])
-    keys = member_keys(key, MEMBERS) * len(sizes)  # every moment starts from the same weights
-    params = fit_many(learner, keys, pool.X[train], y, np.repeat(W, MEMBERS, axis=0))
+    members = committee_size(learner, MEMBERS)
+    keys = member_keys(key, members) * len(sizes)  # every moment starts from the same weights
+    moments = np.repeat(np.arange(len(sizes)), members)
+    params = fit_each(learner, keys, pool.X[train], y, np.repeat(W, members, axis=0), moments)
     said = np.asarray(predict_many(learner, params, pool.X[audit]).mean, float)
-    said = said.reshape(len(sizes), MEMBERS, len(audit), -1).mean(1) * scale + center
+    said = said.reshape(len(sizes), members, len(audit), -1).mean(1) * scale + center
     errors = ((said - pool.y[audit]) ** 2).mean(-1)
     return tuple(Check(int(n), e) for n, e in zip(sizes, errors, strict=True))
 
@@ -148,7 +153,8 @@ def _by_folds(key: Key, learner: Any, pool: Pool, order: np.ndarray) -> tuple[Ch
             W[s, f, outside[:size]] = 1.0
     y, _, scale = _scaled(pool.y[rows])
     keys = member_keys(key, len(used)) * len(sizes)
-    params = fit_many(learner, keys, pool.X[rows], y, W.reshape(-1, len(rows)))
+    moments = np.repeat(np.arange(len(sizes)), len(used))
+    params = fit_each(learner, keys, pool.X[rows], y, W.reshape(-1, len(rows)), moments)
     said = np.asarray(predict_many(learner, params, pool.X[rows]).mean, float).reshape(*W.shape, -1)
     tested = np.flatnonzero(fold < len(used))
     errors = scale**2 * ((said[:, fold[tested], tested] - y[tested]) ** 2).mean(-1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import numpy as np
 from strongsuit.active import guard
 from strongsuit.active.auxiliary import has_kernel
 from strongsuit.active.box import Box
+from strongsuit.active.choice import Choice, committee_size, fit_each, point_only, serving, settled
 from strongsuit.active.evidence import Committee, Evidence, gather, train
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
 from strongsuit.active.offers import narrowed, sampled, widened
@@ -25,7 +27,7 @@ from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, fi
 from strongsuit.active.selectors.candidates import Selection
 from strongsuit.active.strategies import Strategy, check_place, find_strategy, propose
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import fit_many, member_keys, predict_many
+from strongsuit.core.learner import member_keys, predict_many
 from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -104,7 +106,7 @@ def init(
     chosen = find_strategy(strategy)
     if chosen.evaluation_only:
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
-    check_place(chosen, learner, boxed=False)
+    learner = serving(learner, partial(check_place, chosen, boxed=False))
     if guarded and strategy != "random":
         open_rows = stream[pool.available[stream]]
         first = max(0, start_rows(pool) - int(pool.labelled.sum()))
@@ -141,7 +143,7 @@ def init_box(
     chosen = find_strategy(strategy)
     if chosen.evaluation_only:
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
-    check_place(chosen, learner, boxed=True)
+    learner = serving(learner, partial(check_place, chosen, boxed=True))
     guarded, order = guarded and strategy != "random", np.zeros(len(pool), int)
     return Session(key, learner, chosen, pool, np.empty(0, int), order, guarded, proven, box=box)
 
@@ -153,6 +155,8 @@ def default_strategy(learner: Any) -> str:
     good or better (three made problems, 20 to 160 labels). Rows beyond the labelled ones share the outermost leaves
     and so look alike to trees.
     """
+    if isinstance(learner, Choice):
+        return DEFAULT
     if has_kernel(learner):
         return GP_DEFAULT
     return DEFAULT if learner.traceable and hasattr(learner, "sketch") else START_STRATEGY
@@ -298,10 +302,12 @@ def _has_learned(key: Key, session: Session) -> bool:
         return False
     y = (y - center) / scale
     fold = key_for(key, "folds").numpy().permutation(np.arange(len(used)) % FOLDS)
-    W = np.repeat(np.stack([fold != f for f in range(FOLDS)]).astype(float), TRIED, axis=0)
-    params = fit_many(session.learner, member_keys(key, len(W)), pool.X[used], y, W)
-    said = np.asarray(predict_many(session.learner, params, pool.X[used]).mean, float)
-    said = said.reshape(FOLDS, TRIED, *said.shape[1:]).mean(1)
+    learner = point_only(settled(key_for(key, "choice"), session.learner, pool.X[used], y))
+    members = committee_size(learner, TRIED)
+    W = np.repeat(np.stack([fold != f for f in range(FOLDS)]).astype(float), members, axis=0)
+    params = fit_each(learner, member_keys(key, len(W)), pool.X[used], y, W)
+    said = np.asarray(predict_many(learner, params, pool.X[used]).mean, float)
+    said = said.reshape(FOLDS, members, *said.shape[1:]).mean(1)
     gain = (y**2 - (y - said[fold, np.arange(len(used))]) ** 2).mean(1)
     return bool(gain.mean() > gain.std(ddof=1) / len(gain) ** 0.5)
 

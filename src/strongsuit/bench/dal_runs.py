@@ -80,6 +80,10 @@ def _product(problem: Problem | None) -> Any:
     return recipes.active_learner("auto")
 
 
+def _network(problem: Problem | None) -> Any:
+    return recipes.active_network()
+
+
 def _published(problem: Problem | None) -> Any:
     from strongsuit.learners.batch_norm import BatchNormMLP
 
@@ -99,8 +103,12 @@ def _theirs(problem: Problem | None) -> int:
 PROTOCOLS: dict[str, Protocol] = {
     row.name: row
     for row in (
-        Protocol("product", "the library's committee, resumed from round to round", _product, _ours, warm=True),
-        Protocol("product_cold", "the library's committee, trained anew every round", _product, _ours, warm=False),
+        Protocol("product", "what users get: networks or a Gaussian process, by cross-validation", _product, _ours,
+                 warm=True),
+        Protocol("network", "a committee of the library's networks, resumed from round to round", _network, _ours,
+                 warm=True),
+        Protocol("network_cold", "a committee of the library's networks, trained anew every round", _network, _ours,
+                 warm=False),
         Protocol("published", "each problem's published networks, 500 steps more every round", _published, _theirs,
                  warm=True, restarts=False),
         Protocol("cold", "each problem's published networks, trained anew every round", _published, _theirs,

@@ -31,6 +31,7 @@ NOISE_PRIOR = (-4.0, 2.0)  # mean and sd of the log noise variance of standardis
 NOISE_BOUNDS = (-16.0, 2.0)
 BOUNDS = (-6.0, 6.0)
 CHUNK = 4096  # rows predicted at once
+MANY = 1500  # rows on which hyper-parameters of two searches are compared
 
 Params = Mapping[str, np.ndarray]
 
@@ -42,22 +43,29 @@ class GP:
     `kernel` is "rbf" (smooth), "matern" (twice differentiable) or "auto", the one of larger likelihood.
     `search_rows` rows serve the search for hyper-parameters; up to `exact_rows` rows the posterior mean
     is exact, above it a projected process on `inducing` of the rows. Without `variance` predictions have none,
-    which at 2,000 labelled rows saves more than half of their cost.
+    which at 2,000 labelled rows saves more than half of their cost. `thorough`: search from short lengths too, and from
+    one short length, of the most relevant column, among long ones: fast waves, and steps along one column, are missed
+    from long lengths alone in one fit of a few.
     """
 
     kernel: str = "auto"
     search_rows: int = 300
     exact_rows: int = 2_000
     inducing: int = 800
+    thorough: bool = False
     variance: bool = True
     traceable: ClassVar[bool] = False
+    deterministic: ClassVar[bool] = True  # but for the subsets of a large table: a committee needs no second one
 
     def __post_init__(self) -> None:
         if self.kernel not in ("auto", *KERNELS):
             raise InputError(f"kernel must be auto, {' or '.join(KERNELS)}, got {self.kernel!r}")
 
-    def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
-        """Parameters of the posterior mean given X (n, d), y (n, k) and weights w (n,): noise / w."""
+    def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray, *, before: Params | None = None) -> Params:
+        """Parameters of the posterior mean given X (n, d), y (n, k) and weights w (n,): noise / w.
+
+        Hyper-parameters of an earlier fit, if it is given, are kept where the search finds no likelier ones.
+        """
         # One thread: at these sizes a second one saves nothing and, on a busy machine, waits at great cost.
         with threadpool_limits(limits=1, user_api="blas"):
             X, y, w = _alive(X, y, w)
@@ -65,7 +73,11 @@ class GP:
             Z, t = _standardised(scaling, X, y)
             some = _subset(key_for(key, "search"), len(Z), self.search_rows)
             kinds = tuple(KERNELS) if self.kernel == "auto" else (self.kernel,)
-            kind, theta = _search(Z[some], t[some], w[some], kinds)
+            kind, theta = _search(Z[some], t[some], w[some], kinds, self.thorough)
+            if before is not None:
+                many = _subset(key_for(key, "compare"), len(Z), MANY)
+                rivals = ((kind, theta), (_kind(before), before["theta"]))
+                kind, theta = min(rivals, key=lambda one: _loss(one[1], Z[many], t[many], w[many], one[0]))
             return self._posterior(key, scaling, Z, t, w, kind, theta)
 
     def resume(self, key: Key, params: Params, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
@@ -183,20 +195,42 @@ def _prior_variance(Z: np.ndarray, theta: np.ndarray) -> np.ndarray:
     return np.exp(theta[0]) + np.exp(theta[1]) / Z.shape[1] * (Z**2).sum(1)
 
 
-def _search(Z: np.ndarray, t: np.ndarray, w: np.ndarray, kinds: tuple[str, ...]) -> tuple[str, np.ndarray]:
+def _search(
+    Z: np.ndarray, t: np.ndarray, w: np.ndarray, kinds: tuple[str, ...], thorough: bool
+) -> tuple[str, np.ndarray]:
     """Kernel of largest likelihood and its log hyper-parameters (3 + d,): signal, linear, noise, lengths."""
     d = Z.shape[1]
-    middle = 0.5 * np.log(max(d, 1))
-    start = np.r_[0.0, -1.0, -3.0, np.full(d, middle)]
+    middle = _middle(d)
+    starts = [np.r_[0.0, -1.0, -3.0, np.full(d, middle)]]
+    if thorough:
+        short, lone = np.full(d, middle - 2.3), np.full(d, middle + 1.5)
+        lone[int(np.argmax(_relevance(Z, t, w)))] = middle - 3.0
+        starts += [np.r_[0.0, -1.0, -3.0, short], np.r_[0.0, -1.0, -6.0, lone]]
     bounds = [BOUNDS, BOUNDS, NOISE_BOUNDS, *[(middle + BOUNDS[0], middle + BOUNDS[1])] * d]
 
     def descend(kind: str, theta: np.ndarray, steps: int):
         arguments, options = (Z, t, w, middle, kind), {"maxiter": steps}
         return minimize(_objective, theta, arguments, "L-BFGS-B", True, bounds=bounds, options=options)
 
-    found = [descend(kind, start, FIRST_STEPS) for kind in kinds]
-    best = int(np.argmin([one.fun for one in found]))
-    return kinds[best], descend(kinds[best], found[best].x, STEPS).x
+    found = [(kind, descend(kind, start, FIRST_STEPS)) for kind in kinds for start in starts]
+    kind, best = min(found, key=lambda one: one[1].fun)
+    return kind, descend(kind, best.x, STEPS).x
+
+
+def _loss(theta: np.ndarray, Z: np.ndarray, t: np.ndarray, w: np.ndarray, kind: str) -> float:
+    return _objective(theta, Z, t, w, _middle(Z.shape[1]), kind)[0]
+
+
+def _middle(d: int) -> float:
+    """The log length that is likeliest beforehand."""
+    return 0.5 * np.log(max(d, 1))
+
+
+def _relevance(Z: np.ndarray, t: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """How much (d,) of the targets' sum of squares a cubic polynomial of each column explains."""
+    root = np.sqrt(w)[:, None]
+    powers = [root * np.column_stack([np.ones(len(Z)), z, z**2, z**3]) for z in Z.T]
+    return np.array([((P @ np.linalg.lstsq(P, root * t)[0]) ** 2).sum() for P in powers])
 
 
 def _objective(theta: np.ndarray, Z: np.ndarray, t: np.ndarray, w: np.ndarray, middle: float, kind: str):

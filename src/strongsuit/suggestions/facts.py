@@ -26,6 +26,7 @@ def facts_of(universe: Universe, session, after, batch: Batch, history: History,
         "strategy": batch.strategy,
         "chooses": batch.words if batch.strategy == "random" else used(batch, session.strategy).words,
         "degraded": batch.degraded,
+        "model": _model(after),
         "labelled": int(universe.labelled.sum()),
         "outside": universe.outside,
         "pending": int(pool.pending.sum()),
@@ -42,6 +43,11 @@ def facts_of(universe: Universe, session, after, batch: Batch, history: History,
         "advice": advice(history),
         "notes": _notes(universe, session, batch, limits, free),
     }
+
+
+def _model(after: Session) -> dict[str, float] | None:
+    """Cross-validated squared errors over the labels' variance of the models compared, the one used first."""
+    return None if after.selecting is None or not after.selecting.compared else dict(after.selecting.compared)
 
 
 def _verdict(verdict: Any) -> dict[str, Any]:

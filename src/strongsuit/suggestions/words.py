@@ -20,7 +20,7 @@ CURVES = {
 
 def lines(facts: dict[str, Any], batch: Batch, history: History, verdicts: Sequence[Verdict], unit: str) -> list[str]:
     """The text of a suggestion: what was chosen, the guard, the learning curve, the advice, the notes."""
-    found = [_chosen(facts, batch), *_guard(facts, verdicts), *_money(facts), ""]
+    found = [_chosen(facts, batch), *_models(facts), *_guard(facts, verdicts), *_money(facts), ""]
     found += [*_curve(history, unit), "", advice(history)]
     notes = [f"Note: {note}." for note in facts["notes"]]
     return [*found, *([""] if notes else []), *notes]
@@ -34,6 +34,14 @@ def _chosen(facts: dict[str, Any], batch: Batch) -> str:
     active = count - facts["random"]
     words = f"{some} in round {facts['round']}: {active} by {batch.strategy} ({facts['chooses']})"
     return f"{words}, {facts['random']} at random." if facts["random"] else f"{words}."
+
+
+def _models(facts: dict[str, Any]) -> list[str]:
+    if not facts["model"]:
+        return []
+    (name, error), *others = facts["model"].items()
+    beside = "".join(f", {other} {worse:.2g}" for other, worse in others)
+    return [f"Model: {name}, by its cross-validated squared error over the variance ({error:.2g}{beside})."]
 
 
 def _guard(facts: dict[str, Any], verdicts: Sequence[Verdict]) -> list[str]:

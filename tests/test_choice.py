@@ -57,8 +57,13 @@ def test_a_learner_whose_answers_are_not_finite_is_not_taken() -> None:
             found = super().predict(params, X)
             return type(found)(found.mean * np.nan, None)
 
+    class Failing(GP):
+        def fit(self, *given, **also):
+            raise np.linalg.LinAlgError("not positive definite")
+
     X, y = rows(40, wavy)
-    assert settled(root_key(0), Choice((Broken(), LINEAR), NAMES), X, y) is LINEAR
+    for learner in (Broken(), Failing()):
+        assert settled(root_key(0), Choice((learner, LINEAR), NAMES), X, y) is LINEAR
 
 
 def test_a_committee_keeps_its_learner_until_its_rows_have_doubled() -> None:

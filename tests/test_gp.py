@@ -86,6 +86,15 @@ def test_a_fit_begins_from_hyper_parameters_of_an_earlier_one_too() -> None:
     np.testing.assert_array_equal(again["theta"], before["theta"])
 
 
+def test_equal_rows_without_noise_get_the_jitter_they_need() -> None:
+    Z = np.repeat(np.linspace(-1, 1, 30), 20)[:, None]
+    theta = np.array([0.0, -6.0, -60.0, 0.5])
+    factor = module._labelled_factor(Z, np.ones(600), theta, "rbf")
+    assert np.isfinite(factor).all()
+    K = module._kernel(Z, Z, theta, "rbf")
+    np.testing.assert_allclose(np.tril(factor) @ np.tril(factor).T, K, atol=1e-3)
+
+
 def test_relevance_is_that_of_the_column_that_matters() -> None:
     Z = np.random.default_rng(0).normal(size=(200, 4))
     y, w = np.abs(Z[:, 2:3]), np.ones(200)

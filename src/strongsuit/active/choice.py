@@ -134,8 +134,16 @@ def point_only(learner: Any) -> Any:
 
 
 def _tried(key: Key, learner: Any, X: np.ndarray, y: np.ndarray, fold: np.ndarray, before: Fitted | None) -> tuple:
-    """Mean squared error of the mean of a few members on rows outside their folds, infinite if it is no number; and the
-    parameters of a fit to all rows, if there was one."""
+    """Mean squared error of the mean of a few members on rows outside their folds, infinite if it is no number or a fit
+    fails; and the parameters of a fit to all rows, if there was one."""
+    try:
+        return _cross_validated(key, learner, X, y, fold, before)
+    except np.linalg.LinAlgError as error:
+        log.warning("%s cannot be compared: %s", type(learner).__name__, error)
+        return np.inf, None
+
+
+def _cross_validated(key: Key, learner: Any, X: np.ndarray, y: np.ndarray, fold: np.ndarray, before: Fitted | None):
     quick, members, searched = point_only(learner), committee_size(learner, MEMBERS), None
     W = np.repeat(np.stack([fold != f for f in range(FOLDS)]).astype(float), members, axis=0)
     keys = member_keys(key, len(W))

@@ -45,10 +45,10 @@ FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", "gp", 
 
 @dataclass(frozen=True)
 class Committee:
-    """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before. `begun` is
-    the number of rows at the last training from fresh weights. `compared` are the cross-validated errors by which its
-    learner was chosen then, the least first, in squares of `scale`. `auxiliary` holds models fitted beside them, by the
-    field of Evidence that they answer."""
+    """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before. `rows` is how
+    many they have seen, `begun` how many at the last training from fresh weights. `auxiliary` holds models fitted
+    beside them, by the field of Evidence that they answer. `compared` are the cross-validated errors by which the
+    learner was chosen, in squares of `scale`, the least first."""
 
     learner: Any
     keys: tuple[Key, ...]
@@ -56,6 +56,7 @@ class Committee:
     center: np.ndarray
     scale: float
     begun: int = 0
+    rows: int = 0
     auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
     compared: tuple[tuple[str, float], ...] = ()
 
@@ -110,12 +111,15 @@ def train(
     """A committee fitted to the labelled rows, or to those of `rows` (n,) bool among them.
 
     One scale serves all outputs: the root of the mean labelled variance, 1 if nothing varies. Training goes on from
-    the committee `start`, with its scale, where the learner can resume, and begins anew when rows grew by GROWTH.
+    the committee `start`, with its scale, where the learner can resume, and begins anew when rows grew by GROWTH. A
+    committee that has seen as many rows stays as it is.
     `needs` are fields of Evidence: those that a model beside the committee answers have it trained, by the same rule.
     """
     used = _used(pool, rows)
     X, y = pool.X[used], pool.y[used]
     goes_on = start is not None and len(used) < GROWTH * start.begun and hasattr(start.learner, "resume")
+    if goes_on and start.rows == len(used):
+        return accompanied(key, start, pool, needs, rows=rows, before=start)
     center, scale = (start.center, start.scale) if goes_on else _units(learner, y)
     y = (y - center) / scale
     taken = (
@@ -130,7 +134,7 @@ def train(
     else:
         params = resume_many(taken.learner, keys, taken.params, X, y, W)
     begun = start.begun if goes_on else len(used)
-    found = Committee(taken.learner, tuple(keys), params, center, scale, begun, compared=taken.compared)
+    found = Committee(taken.learner, tuple(keys), params, center, scale, begun, len(used), compared=taken.compared)
     return accompanied(key, found, pool, needs, rows=rows, before=start)
 
 

@@ -243,9 +243,18 @@ def fail(session: Session, index: np.ndarray) -> Session:
 
 
 def fit(session: Session, *, members: int = MEMBERS, start: Committee | None = None) -> Committee:
-    """The deployed committee: trained on all labelled rows, going on from that of an earlier round if it is given."""
-    key = key_for(session.key, "deployed", session.round)
-    return train(key, session.learner, session.pool, members, start=start)
+    """The deployed committee: trained on all labelled rows, going on from that of an earlier round if it is given. Its
+    learner is the one that the selecting committee has chosen."""
+    learner = session.learner
+    if session.guarded and session.state != RANDOM and session.selecting is not None:
+        learner = session.selecting.learner
+    return train(key_for(session.key, "deployed", session.round), learner, session.pool, members, start=start)
+
+
+def fitted(session: Session, *, start: Committee | None = None) -> tuple[Session, Committee]:
+    """The session and its deployed committee, which also chooses next where no rows are hidden from the choice."""
+    committee = fit(session, start=start)
+    return (session if session.guarded else replace(session, selecting=committee)), committee
 
 
 def _drawn(session: Session, count: int) -> np.ndarray:

@@ -228,7 +228,7 @@ def _run_session(plan: Plan, arena: Arena) -> Curve:
     committee = None
     for round_ in range(plan.steps + 1):
         began = _clock()
-        committee = sessions.fit(session, start=committee if protocol.warm else None)
+        session, committee = sessions.fitted(session, start=committee if protocol.warm else None)
         curve.train_seconds += _clock() - began
         _measure(curve, committee, session.pool, arena)
         if round_ == plan.steps or not _can_go_on(session, arena):

@@ -50,7 +50,7 @@ def run(
     repeats: Annotated[int, typer.Option(min=1, help="dal: repetitions.")] = 10,
     steps: Annotated[int | None, typer.Option(min=1, help="dal: batches a run; default: 50, of a table 30.")] = None,
     protocol: Annotated[
-        str, typer.Option(help="dal: what is trained: product, product_cold, published or cold.")
+        str, typer.Option(help="dal: what is trained: product, network, network_cold, published or cold.")
     ] = "product",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     limit: Annotated[float, typer.Option(min=1, help="Seconds after which a cell is given up.")] = 3_600.0,

@@ -35,7 +35,9 @@ def suggest(
     budget: Annotated[float | None, typer.Option(help="The most to spend in all: labels, or money if priced.")] = None,
     target_error: Annotated[float | None, typer.Option(help="Root mean squared error that is good enough.")] = None,
     worth: Annotated[float | None, typer.Option(help="What 1 % less squared error is worth, in prices.")] = None,
-    learner: Annotated[str, typer.Option(help="Model whose uncertainty counts: auto, mlp, gp, hgb, ...")] = "auto",
+    learner: Annotated[
+        str, typer.Option(help="Model whose uncertainty counts: auto (mlp or gp), mlp, gp, hgb ...")
+    ] = "auto",
     guard: Annotated[bool, typer.Option(help="Draw a share at random and fall back to random where it pays.")] = True,
     replicates: Annotated[bool, typer.Option("--allow-replicates", help="Ask for equal rows too.")] = False,
     out: Annotated[Path | None, typer.Option(help="File for the rows: CSV or Parquet.")] = None,

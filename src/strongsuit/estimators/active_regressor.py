@@ -289,7 +289,7 @@ class ActiveRegressor(RegressorMixin, BaseEstimator):
         self.committee_ = None
         if self.session_.pool.labelled.sum() >= FEWEST_LABELS:
             with few_threads(len(self.session_.pool)):
-                self.committee_ = loop.fit(self.session_)
+                self.session_, self.committee_ = loop.fitted(self.session_)
 
     def _rows(self, rows: Any) -> np.ndarray:
         rows = np.atleast_1d(np.asarray(rows))

@@ -71,13 +71,7 @@ class GP:
             X, y, w = _alive(X, y, w)
             scaling = _scaling(X, y, w)
             Z, t = _standardised(scaling, X, y)
-            some = _subset(key_for(key, "search"), len(Z), self.search_rows)
-            kinds = tuple(KERNELS) if self.kernel == "auto" else (self.kernel,)
-            kind, theta = _search(Z[some], t[some], w[some], kinds, self.thorough)
-            if before is not None:
-                many = _subset(key_for(key, "compare"), len(Z), MANY)
-                rivals = ((kind, theta), (_kind(before), before["theta"]))
-                kind, theta = min(rivals, key=lambda one: _loss(one[1], Z[many], t[many], w[many], one[0]))
+            kind, theta = self._searched(key, Z, t, w, before)
             return self._posterior(key, scaling, Z, t, w, kind, theta)
 
     def resume(self, key: Key, params: Params, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
@@ -86,6 +80,17 @@ class GP:
             X, y, w = _alive(X, y, w)
             scaling = {name: params[name] for name in ("x_center", "x_spread", "y_center", "y_spread")}
             return self._posterior(key, scaling, *_standardised(scaling, X, y), w, _kind(params), params["theta"])
+
+    def _searched(self, key: Key, Z, t, w: np.ndarray, before: Params | None) -> tuple[str, np.ndarray]:
+        """Kernel and log hyper-parameters: the likeliest a search finds, or those of an earlier fit if these are."""
+        some = _subset(key_for(key, "search"), len(Z), self.search_rows)
+        kinds = tuple(KERNELS) if self.kernel == "auto" else (self.kernel,)
+        found = _search(Z[some], t[some], w[some], kinds, self.thorough)
+        if before is None:
+            return found
+        many = _subset(key_for(key, "compare"), len(Z), MANY)
+        rivals = (found, (_kind(before), before["theta"]))
+        return min(rivals, key=lambda one: _loss(one[1], Z[many], t[many], w[many], one[0]))
 
     def _posterior(self, key: Key, scaling: dict, Z, t, w: np.ndarray, kind: str, theta: np.ndarray) -> Params:
         if len(Z) <= self.exact_rows:
@@ -269,10 +274,15 @@ def _exact(Z: np.ndarray, t: np.ndarray, w: np.ndarray, theta: np.ndarray, kind:
 
 
 def _labelled_factor(Z: np.ndarray, w: np.ndarray, theta: np.ndarray, kind: str) -> np.ndarray:
-    """Cholesky factor of the labels' covariance."""
-    K = _kernel(Z, Z, theta, kind)
-    K[np.diag_indices_from(K)] += np.exp(theta[2]) / w + JITTER * np.exp(theta[0])
-    return cho_factor(K, lower=True)[0]
+    """Cholesky factor of the labels' covariance; the jitter grows until there is one."""
+    K, place = _kernel(Z, Z, theta, kind), np.diag_indices(len(Z))
+    diagonal = K[place] + np.exp(theta[2]) / w
+    for jitter in JITTER * 10.0 ** np.arange(6):
+        K[place] = diagonal + jitter * np.exp(theta[0])
+        factor, failed = dpotrf(K, lower=1)
+        if not failed:
+            return factor
+    raise np.linalg.LinAlgError("the covariance of the labels is not positive definite")
 
 
 def _base_factor(base: np.ndarray, theta: np.ndarray, kind: str) -> np.ndarray:

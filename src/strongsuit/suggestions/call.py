@@ -105,7 +105,8 @@ def suggest(
     worth : float
         What a fall of the mean squared error by 1 % is worth, in the units of the prices.
     learner : str, regressor or Learner
-        The model whose uncertainty counts: "auto" (a small network), a name of `strongsuit.recipes.FAMILIES`, an
+        The model whose uncertainty counts: "auto" (a committee of small networks or a Gaussian process,
+        whichever cross-validates better on the labels), a name of `strongsuit.recipes.FAMILIES`, an
         unfitted scikit-learn regressor, or a Learner.
     guarded : bool
         Draw a share of the rows at random and fall back to random rows where active selection does harm.

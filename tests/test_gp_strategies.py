@@ -181,9 +181,9 @@ def test_memory_bounds_the_rank(monkeypatch) -> None:
 
 
 def test_the_default_is_what_suits_the_learner() -> None:
-    assert [default_strategy(one) for one in (GP(), NETWORK, _Bare())] == ["lcmd_gp", "qbc_gsxy", "lcmd_x"]
+    assert [default_strategy(one) for one in (GP(), NETWORK, _Bare())] == ["qbc_gsxy", "qbc_gsxy", "lcmd_x"]
     X = np.random.default_rng(0).uniform(-1, 1, size=(120, 2))
-    assert init(root_key(0), GP(), X).strategy.name == "lcmd_gp"
+    assert init(root_key(0), GP(), X).strategy.name == "qbc_gsxy"
     assert init(root_key(0), GP(), X, strategy="gsx").strategy.name == "gsx"
 
 

@@ -32,7 +32,7 @@ from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
 
-DEFAULT, GP_DEFAULT, START_STRATEGY = "qbc_gsxy", "lcmd_gp", "lcmd_x"
+DEFAULT, START_STRATEGY = "qbc_gsxy", "lcmd_x"
 MEMBERS = 5  # of the committee that selects; the deployed one has as many
 LEAST_START = 20
 RESERVED = 0.1  # share of a table that only random draws may take
@@ -149,17 +149,15 @@ def init_box(
 
 
 def default_strategy(learner: Any) -> str:
-    """The strategy that suits what the learner shows: its kernel, a network's gradients, or nothing but answers.
+    """The strategy that suits what the learner shows: gradients or the kernel of a process, or nothing but answers.
 
     Gradient features of forests, boosting and ridge are there for whoever names a strategy; LCMD on the inputs was as
     good or better (three made problems, 20 to 160 labels). Rows beyond the labelled ones share the outermost leaves
     and so look alike to trees.
     """
-    if isinstance(learner, Choice):
+    if isinstance(learner, Choice) or has_kernel(learner) or (learner.traceable and hasattr(learner, "sketch")):
         return DEFAULT
-    if has_kernel(learner):
-        return GP_DEFAULT
-    return DEFAULT if learner.traceable and hasattr(learner, "sketch") else START_STRATEGY
+    return START_STRATEGY
 
 
 def start_rows(pool: Pool) -> int:

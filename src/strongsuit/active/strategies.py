@@ -205,7 +205,14 @@ _SINGLE = (
 _MIXED = (
     # Two thirds and one third: where outputs differ by orders of magnitude (DAMP) gradient distances mislead and
     # distances of outputs do not; elsewhere it is the other way round.
-    _mixed("qbc_gsxy", "two thirds of the rows by qbc_grad, one third by gsxy", "ours", "qbc_grad", "qbc_grad", "gsxy"),
+    _mixed(
+        "qbc_gsxy",
+        "two thirds where models disagree and no label is near, one third far from labels in inputs and outputs",
+        "ours",
+        "qbc_grad",
+        "qbc_grad",
+        "gsxy",
+    ),
 )
 STRATEGIES: dict[str, Strategy] = {row.name: row for row in (*_SINGLE, *_MIXED)}
 

@@ -108,19 +108,25 @@ def fit_each(
     A process is given all rows of a group of weightings for its few hyper-parameters, whose search is what its fit
     costs, and only then each weighting its own. `groups` (m,) numbers them; without it all are one.
     """
-    if not (deterministic(learner) and hasattr(learner, "resume")):
+    if not _searches(learner):
         return fit_many(learner, keys, X, y, W)
     groups, params = np.zeros(len(W), int) if groups is None else groups, [None] * len(W)
     for group in np.unique(groups):
         own = np.flatnonzero(groups == group)
-        searched = fit_many(learner, [keys[own[0]]], X, y, W[own].max(0)[None])
-        for place, found in zip(own, _weighed(learner, [keys[i] for i in own], searched, X, y, W[own]), strict=True):
+        begin = fit_many(learner, [keys[own[0]]], X, y, W[own].max(0)[None]) * len(own)
+        for place, found in zip(own, resume_many(learner, [keys[i] for i in own], begin, X, y, W[own]), strict=True):
             params[place] = found
     return params
 
 
-def _weighed(learner: Any, keys: Sequence[Key], searched: list, X: np.ndarray, y: np.ndarray, W: np.ndarray) -> Any:
-    return resume_many(learner, keys, searched * len(W), X, y, W)
+def searched(learner: Any, key: Key, X: np.ndarray, y: np.ndarray) -> list | None:
+    """Parameters, a list of one, of a fit to all rows from which `resume` gives those of any weighting of them without
+    a search of its own; None for a learner that trains."""
+    return fit_many(learner, [key], X, y, np.ones((1, len(X)))) if _searches(learner) else None
+
+
+def _searches(learner: Any) -> bool:
+    return deterministic(learner) and hasattr(learner, "resume")
 
 
 def deterministic(learner: Any) -> bool:
@@ -144,15 +150,15 @@ def _tried(key: Key, learner: Any, X: np.ndarray, y: np.ndarray, fold: np.ndarra
 
 
 def _cross_validated(key: Key, learner: Any, X: np.ndarray, y: np.ndarray, fold: np.ndarray, before: Fitted | None):
-    quick, members, searched = point_only(learner), committee_size(learner, MEMBERS), None
+    quick, members, whole = point_only(learner), committee_size(learner, MEMBERS), None
     W = np.repeat(np.stack([fold != f for f in range(FOLDS)]).astype(float), members, axis=0)
     keys = member_keys(key, len(W))
-    if deterministic(learner) and hasattr(learner, "resume"):
-        searched = begun_anew(learner, keys[:1], X, y, np.ones((1, len(X))), before)
-        params = _weighed(quick, keys, searched, X, y, W)
+    if _searches(learner):
+        whole = begun_anew(learner, keys[:1], X, y, np.ones((1, len(X))), before)
+        params = resume_many(quick, keys, whole * len(W), X, y, W)
     else:
         params = fit_many(quick, keys, X, y, W)
     said = np.asarray(predict_many(quick, params, X).mean, float)
     said = said.reshape(FOLDS, members, *said.shape[1:]).mean(1)
     error = float(((said[fold, np.arange(len(X))] - y) ** 2).mean())
-    return (error if np.isfinite(error) else np.inf), searched
+    return (error if np.isfinite(error) else np.inf), whole

@@ -66,14 +66,14 @@ class Evidence:
     """Fields over all n pool rows, None where nobody asked for them.
 
     x and x_std (n, d) inputs in [-1, 1] and standardised; y (n, k) known labels on the committee's scale, NaN
-    elsewhere; mean (n, k), var (n,), members (m, n, k) of the committee; last (n, h + 1) hidden units of its first
-    member; grad (n, p) sketched gradients; ridge (d, k) coefficients on x_std; reference (r,) row numbers;
-    dropout_var (n,) the variance over passes of a dropout network; loss_hat (n,) the losses that a network predicts of
-    itself; gp (n, r) features of a Gaussian process's prior kernel and gp_noise, the variance of a label's noise in the
-    units of their inner products; y_true (n, k) true labels, which only a benchmark has; price (n,) what a label
-    costs, by which scores are divided; stand_in, what grad shows in place of the committee's own gradients, "" if it
-    shows these. available, anchors (n,) bool: rows that may be chosen, and rows that already count (labelled or
-    pending).
+    elsewhere; mean (n, k) and var (n,) of the committee, NaN where labels are known; members (m, n, k) of it; last
+    (n, h + 1) hidden units of its first member; grad (n, p) sketched gradients; ridge (d, k) coefficients on x_std;
+    reference (r,) row numbers; dropout_var (n,) the variance over passes of a dropout network; loss_hat (n,) the losses
+    that a network predicts of itself; gp (n, r) features of a Gaussian process's prior kernel and gp_noise, the
+    variance of a label's noise in the units of their inner products; y_true (n, k) true labels, which only a benchmark
+    has; price (n,) what a label costs, by which scores are divided; stand_in, what grad shows in place of the
+    committee's own gradients, "" if it shows these. available, anchors (n,) bool: rows that may be chosen, and rows
+    that already count (labelled or pending).
     """
 
     x: np.ndarray
@@ -200,8 +200,10 @@ def gather(
     found: dict[str, Any] = {}
     center, scale = (np.zeros(pool.y.shape[1]), 1.0) if committee is None else (committee.center, committee.scale)
     x_std = _standardised(pool.X)
+    counted = pool.labelled | pool.pending if anchors is None else anchors
+    seen = pool.labelled & counted
     if needs & {"mean", "var"}:
-        found["mean"], found["var"] = _moments(_needed(committee, "a committee"), pool.X)
+        found["mean"], found["var"] = _unknown(_needed(committee, "a committee"), pool.X, ~seen, "var" in needs)
     if "members" in needs:
         found["members"] = _members(_needed(committee, "a committee"), pool.X)
     if "last" in needs:
@@ -212,8 +214,6 @@ def gather(
         found["stand_in"] = stand_in(committee)
         if found["stand_in"]:
             log.info(found["stand_in"])
-    counted = pool.labelled | pool.pending if anchors is None else anchors
-    seen = pool.labelled & counted
     y = np.where(seen[:, None], (pool.y - center) / scale, np.nan)
     if "ridge" in needs:
         found["ridge"] = _ridge(x_std[seen], y[seen])
@@ -255,6 +255,16 @@ def _needed(value: Any, what: str) -> Any:
     if value is None:
         raise InputError(f"this strategy needs {what}, and there is none")
     return value
+
+
+def _unknown(committee: Committee, X: np.ndarray, rows: np.ndarray, wide: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The committee's mean (n, k) and variance (n,) on the rows (n,) bool, NaN on others; unless `wide` a process need
+    not work for its variance."""
+    if not wide:
+        committee = replace(committee, learner=point_only(committee.learner))
+    mean, var = np.full((len(X), len(committee.center)), np.nan), np.full(len(X), np.nan)
+    mean[rows], var[rows] = _moments(committee, X[rows])
+    return mean, var
 
 
 def _moments(committee: Committee, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

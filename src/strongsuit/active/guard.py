@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from strongsuit.active.choice import committee_size, fit_each, point_only, settled
+from strongsuit.active.choice import Fitted, committee_size, deterministic, point_only, searched, settled
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import member_keys, predict_many, resume_many
+from strongsuit.core.learner import fit_many, member_keys, predict_many, resume_many
 
 TRIAL, TRUSTED, RANDOM = "trial", "trusted", "random"
 SHARES = {TRIAL: 0.5, TRUSTED: 0.1, RANDOM: 1.0}
@@ -66,14 +66,18 @@ def due(pool: Pool, round_: int, state: str, *, proven: bool, last: Verdict | No
     return state != RANDOM and round_ % 2 == 0 and min(len(rows[AUDIT]), len(rows[ACTIVE])) >= fewest
 
 
-def check(key: Key, learner: Any, pool: Pool, order: np.ndarray, *, round_: int, state: str) -> Verdict:
-    """The verdict on the labelled rows; `order` (n,) says when each row was asked for."""
+def check(
+    key: Key, learner: Any, pool: Pool, order: np.ndarray, *, round_: int, state: str, start: Fitted | None = None
+) -> Verdict:
+    """The verdict on the labelled rows; `order` (n,) says when each row was asked for. The hyper-parameters of a
+    process are those of the committee `start`, if it is one, in both tracks."""
     rows = _tracks(pool)
     size = min(len(rows[AUDIT]), len(rows[ACTIVE]))
     active = rows[ACTIVE][np.argsort(order[rows[ACTIVE]], kind="stable")]
     if np.ptp(pool.y[rows[AUDIT]], axis=0).max() == 0.0:
         return Verdict(round_, state, state, float("nan"), float("nan"), len(rows[AUDIT]), size, "constant_labels")
-    errors = _errors(key, learner, pool, rows[START], active, rows[AUDIT], (size // 3, 2 * size // 3, size))
+    begin = start.params if start is not None and start.learner == learner and deterministic(learner) else None
+    errors = _errors(key, learner, pool, rows[START], active, rows[AUDIT], (size // 3, 2 * size // 3, size), begin)
     theta = float(np.mean([np.log(a.sum() / r.sum()) for a, r in errors]))
     draws = key_for(key, "bootstrap").numpy().integers(0, len(rows[AUDIT]), (DRAWS, len(rows[AUDIT])))
     spread = np.mean([np.log(a[draws].sum(1) / r[draws].sum(1)) for a, r in errors], axis=0)
@@ -96,7 +100,9 @@ def _tracks(pool: Pool) -> dict[int, np.ndarray]:
     return {role: np.flatnonzero(pool.labelled & (pool.role == role)) for role in (START, ACTIVE, AUDIT)}
 
 
-def _errors(key: Key, learner: Any, pool: Pool, start, active, audit, sizes) -> list[tuple[np.ndarray, np.ndarray]]:
+def _errors(
+    key: Key, learner: Any, pool: Pool, start, active, audit, sizes, begin
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Squared errors (a,) on all random rows of both tracks, at each number of rows beyond the start: each fold's two
     fits see the same number of rows and begin with the same weights."""
     fold = key_for(key, "folds").numpy().permutation(np.arange(len(audit)) % FOLDS)
@@ -107,6 +113,7 @@ def _errors(key: Key, learner: Any, pool: Pool, start, active, audit, sizes) -> 
     X, y = pool.X[known], (y - center) / scale
     learner = point_only(settled(key_for(key, "choice"), learner, X, y))
     members = committee_size(learner, MEMBERS)
+    begin = begin or searched(learner, key_for(key, "search"), X, y)
     trains = [max(1, int(size * (1 - 1 / FOLDS))) for size in sizes]
     found = [(np.zeros(len(audit)), np.zeros(len(audit))) for _ in sizes]
     for f in range(FOLDS):
@@ -117,7 +124,7 @@ def _errors(key: Key, learner: Any, pool: Pool, start, active, audit, sizes) -> 
         ]
         truth = y[len(start) + len(active) :][out]
         for (ours, theirs), said in zip(
-            found, _grown(key_for(key, f), learner, X, y, weights, audit, out), strict=True
+            found, _grown(key_for(key, f), learner, X, y, weights, audit, out, begin), strict=True
         ):
             ours[out] = ((said[:members].mean(0) - truth) ** 2).mean(1)
             theirs[out] = ((said[members:].mean(0) - truth) ** 2).mean(1)
@@ -133,14 +140,14 @@ def _weights(starts: int, actives: int, audit: np.ndarray, rest: np.ndarray, tra
     return W
 
 
-def _grown(key: Key, learner: Any, X, y, weights: list[np.ndarray], audit: np.ndarray, out: np.ndarray):
+def _grown(key: Key, learner: Any, X, y, weights: list[np.ndarray], audit: np.ndarray, out: np.ndarray, begin):
     """Predictions (2 members, rows out, k) of both tracks at each size: larger ones go on from smaller ones where the
-    learner can resume, which is how committees are trained in use."""
-    params, test = None, X[len(X) - len(audit) :][out]
+    learner can resume, which is how committees are trained in use; the first from parameters `begin`, if there are."""
+    params, test = None if begin is None else begin * len(weights[0]), X[len(X) - len(audit) :][out]
     for size, W in enumerate(weights):
         keys = member_keys(key_for(key, size), len(W) // 2) * 2  # both tracks begin with the same weights
         if params is not None and hasattr(learner, "resume"):
             params = resume_many(learner, keys, params, X, y, W)
         else:
-            params = fit_each(learner, keys, X, y, W)
+            params = fit_many(learner, keys, X, y, W)
         yield np.asarray(predict_many(learner, params, test).mean, float)

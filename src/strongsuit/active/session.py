@@ -243,10 +243,14 @@ def fail(session: Session, index: np.ndarray) -> Session:
 def fit(session: Session, *, members: int = MEMBERS, start: Committee | None = None) -> Committee:
     """The deployed committee: trained on all labelled rows, going on from that of an earlier round if it is given. Its
     learner is the one that the selecting committee has chosen."""
-    learner = session.learner
-    if session.guarded and session.state != RANDOM and session.selecting is not None:
-        learner = session.selecting.learner
-    return train(key_for(session.key, "deployed", session.round), learner, session.pool, members, start=start)
+    key = key_for(session.key, "deployed", session.round)
+    return train(key, _chosen_learner(session), session.pool, members, start=start)
+
+
+def _chosen_learner(session: Session) -> Any:
+    """The learner of the selecting committee, where there is one beside the deployed."""
+    watched = session.guarded and session.state != RANDOM and session.selecting is not None
+    return session.selecting.learner if watched else session.learner
 
 
 def fitted(session: Session, *, start: Committee | None = None) -> tuple[Session, Committee]:
@@ -280,8 +284,9 @@ def _judged(key: Key, session: Session) -> Session:
     ):
         return session
     verdict = guard.check(
-        key_for(key, "guard"), session.learner, session.pool, session.order, round_=session.round, state=session.state
-    )
+        key_for(key, "guard"), _chosen_learner(session), session.pool, session.order, round_=session.round,
+        state=session.state, start=session.selecting,
+    )  # fmt: skip
     if verdict.next_state == RANDOM:
         log.warning("falling back to random rows: %s", verdict.sentence())
     return replace(session, state=verdict.next_state, verdicts=(*session.verdicts, verdict))

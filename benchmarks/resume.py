@@ -46,7 +46,7 @@ def learner_of(widths: tuple[int, ...]) -> MLP:
     """The library's committee learner with other widths."""
     from dataclasses import replace
 
-    return replace(recipes.active_learner("auto"), widths=widths)
+    return replace(recipes.active_network(), widths=widths)
 
 
 def our_run(widths: tuple[int, ...], law: str, members: int, *, warm: bool, counts=COUNTS) -> tuple[float, dict]:

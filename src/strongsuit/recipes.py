@@ -107,10 +107,10 @@ def active_network() -> Any:
 
 
 def _active_gp() -> Any:
-    """The Gaussian process that chooses rows: with variances, exact up to some thousand labels, carefully searched."""
+    """The Gaussian process that chooses rows: with variances, exact up to 3,000 labels, carefully searched."""
     from strongsuit.learners.gp import GP
 
-    return GP(exact_rows=5000, search_rows=600, thorough=True)
+    return GP(exact_rows=3000, search_rows=600, thorough=True)
 
 
 def active_strategy(name: str, learner: Any) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from strongsuit.active import guard
 from strongsuit.active.auxiliary import has_kernel
 from strongsuit.active.box import Box
-from strongsuit.active.choice import Choice, committee_size, fit_each, point_only, serving, settled
+from strongsuit.active.choice import Choice, committee_size, fit_each, point_only, serving
 from strongsuit.active.evidence import Committee, Evidence, gather, train
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
 from strongsuit.active.offers import narrowed, sampled, widened
@@ -205,7 +205,7 @@ def _ask(session: Session, b: int) -> tuple[Session, Batch]:
     if known < start_rows(pool) and (known == 0 or not pool.labelled.any()):
         index = _drawn(session, b)
         return _asked(session, index, np.full(len(index), START), "random", "to begin with", "")
-    session = _judged(key, session)
+    session = _judged(key, _taught(key, session))
     share = guard.share_of(session.state, proven=session.proven) if session.guarded else 0.0
     audits = min(b, int(np.ceil(share * b)))
     audit = _drawn(session, audits)
@@ -244,13 +244,13 @@ def fit(session: Session, *, members: int = MEMBERS, start: Committee | None = N
     """The deployed committee: trained on all labelled rows, going on from that of an earlier round if it is given. Its
     learner is the one that the selecting committee has chosen."""
     key = key_for(session.key, "deployed", session.round)
-    return train(key, _chosen_learner(session), session.pool, members, start=start)
+    watched = session.guarded and session.state != RANDOM
+    return train(key, chosen_learner(session) if watched else session.learner, session.pool, members, start=start)
 
 
-def _chosen_learner(session: Session) -> Any:
-    """The learner of the selecting committee, where there is one beside the deployed."""
-    watched = session.guarded and session.state != RANDOM and session.selecting is not None
-    return session.selecting.learner if watched else session.learner
+def chosen_learner(session: Session) -> Any:
+    """The learner of the selecting committee, or what it is to be chosen from."""
+    return session.learner if session.selecting is None else session.selecting.learner
 
 
 def fitted(session: Session, *, start: Committee | None = None) -> tuple[Session, Committee]:
@@ -276,6 +276,23 @@ def _asked(session: Session, index, role, strategy: str, words: str, degraded: s
     return later, Batch(index, role, strategy, words, degraded, none, np.full(len(index), np.nan))
 
 
+def _taught(key: Key, session: Session) -> Session:
+    """The session whose selecting committee knows all labels but those of random rows, which watch over it."""
+    used = session.pool.labelled & ~_hidden(session)
+    if not session.strategy.learns or session.state == RANDOM or not used.any():
+        return session
+    committee = train(
+        key_for(key, "train"), session.learner, session.pool, MEMBERS, rows=used, needs=session.strategy.needs,
+        start=session.selecting,
+    )  # fmt: skip
+    return replace(session, selecting=committee)
+
+
+def _hidden(session: Session) -> np.ndarray:
+    """(n,) bool: rows that the choice must not see."""
+    return session.guarded & (session.pool.role == AUDIT)
+
+
 def _judged(key: Key, session: Session) -> Session:
     """The session after the guard has looked, if it was time."""
     last = session.verdicts[-1] if session.verdicts else None
@@ -284,7 +301,7 @@ def _judged(key: Key, session: Session) -> Session:
     ):
         return session
     verdict = guard.check(
-        key_for(key, "guard"), _chosen_learner(session), session.pool, session.order, round_=session.round,
+        key_for(key, "guard"), chosen_learner(session), session.pool, session.order, round_=session.round,
         state=session.state, start=session.selecting,
     )  # fmt: skip
     if verdict.next_state == RANDOM:
@@ -314,7 +331,7 @@ def _has_learned(key: Key, session: Session) -> bool:
         return False
     y = (y - center) / scale
     fold = key_for(key, "folds").numpy().permutation(np.arange(len(used)) % FOLDS)
-    learner = point_only(settled(key_for(key, "choice"), session.learner, pool.X[used], y))
+    learner = point_only(chosen_learner(session))
     members = committee_size(learner, TRIED)
     W = np.repeat(np.stack([fold != f for f in range(FOLDS)]).astype(float), members, axis=0)
     params = fit_each(learner, member_keys(key, len(W)), pool.X[used], y, W)
@@ -327,15 +344,9 @@ def _has_learned(key: Key, session: Session) -> bool:
 def _selected(key: Key, session: Session, strategy: Strategy, pool: Pool, audit: np.ndarray, b: int):
     """The session and its active rows: random rows of the audit neither train the selecting committee nor count as
     anchors."""
-    hidden = session.guarded & (pool.role == AUDIT)
+    hidden = _hidden(session)
     hidden[audit] = session.guarded
-    committee = None
-    if strategy.learns:
-        committee = train(
-            key_for(key, "train"), session.learner, pool, MEMBERS, rows=~hidden, needs=strategy.needs,
-            start=session.selecting,
-        )  # fmt: skip
-        session = replace(session, selecting=committee)
+    committee = session.selecting if strategy.learns else None
     rows = np.arange(len(pool))
     if strategy.learns and session.box is None:
         rows = sampled(key_for(key, "offered"), pool)

@@ -245,8 +245,8 @@ class ActiveRegressor(RegressorMixin, BaseEstimator):
             return self._seen[3]
         start = int((now.pool.labelled & (now.pool.role == START)).sum())
         with few_threads(len(now.pool)):
-            found = look_back(key, now.learner, now.pool, now.order, batch=int(self.batch_size), start=start,
-                              states=_states(now), rule=self.stop)  # fmt: skip
+            found = look_back(key, loop.chosen_learner(now), now.pool, now.order, batch=int(self.batch_size),
+                              start=start, states=_states(now), rule=self.stop)  # fmt: skip
         self._seen = (*asked, found)
         return found
 

@@ -14,7 +14,7 @@ from strongsuit import recipes
 from strongsuit.active.history import History, look_back, rounds_of
 from strongsuit.active.pool import AVAILABLE, ROLES, START, asked
 from strongsuit.active.reasons import whys
-from strongsuit.active.session import RESERVED, Batch, Session, ask, init, start_rows
+from strongsuit.active.session import RESERVED, Batch, Session, ask, chosen_learner, init, start_rows
 from strongsuit.active.strategies import STRATEGIES, find_strategy
 from strongsuit.core.keys import Key, key_for, root_key
 from strongsuit.core.ties import ranks, tie_seed
@@ -197,7 +197,7 @@ def _history(key: Key, universe: Universe, session: Session, after: Session, lim
     begun = int((universe.labelled & (universe.role == START)).sum()) if asked_before else start_rows(pool)
     states = universe.states | {after.round: after.state if after.guarded else "off"}
     history = look_back(
-        key_for(key, "history"), session.learner, pool, universe.order, batch=len(batch.index), start=begun,
+        key_for(key, "history"), chosen_learner(after), pool, universe.order, batch=len(batch.index), start=begun,
         cost=limits.spent(universe), rule=limits.rule(universe, batch),
     )  # fmt: skip
     order = universe.order.copy()

@@ -11,7 +11,6 @@ _HOMES = {
     "LossMLP": "loss_net",
     "Ridge": "ridge",
     "GP": "gp",
-    "Auto": "auto",
     "External": "external",
     "hgb": "external",
     "random_forest": "external",

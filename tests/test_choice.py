@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -125,3 +127,15 @@ def test_synthesis_leaves_the_network_of_a_choice() -> None:
     box = Box([0.0, 0.0], [1.0, 1.0])
     session = sessions.init_box(root_key(0), Choice((SMALL, CURVED), NAMES), box, strategy="na_qbc")
     assert session.learner is SMALL
+
+
+def test_models_beside_an_unguarded_committee_go_on_when_it_is_fitted_to_new_labels() -> None:
+    X, y = rows(80, wavy)
+    hidden = y.copy()
+    hidden[40:] = np.nan
+    session = sessions.init(root_key(0), SMALL, X, y=hidden, strategy="bald_dropout", guarded=False)
+    session, batch = sessions.ask(replace(session, learned=True), 5)
+    beside = session.selecting.auxiliary
+    assert set(beside) == {"dropout_var"}
+    session, committee = sessions.fitted(sessions.tell(session, batch.index, y[batch.index]), start=session.selecting)
+    assert committee.rows == 45 and session.selecting.auxiliary == beside

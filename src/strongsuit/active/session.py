@@ -255,8 +255,9 @@ def chosen_learner(session: Session) -> Any:
 
 def fitted(session: Session, *, start: Committee | None = None) -> tuple[Session, Committee]:
     """The session and its deployed committee, which also chooses next where no rows are hidden from the choice."""
-    committee = fit(session, start=start)
-    return (session if session.guarded else replace(session, selecting=committee)), committee
+    committee, last = fit(session, start=start), session.selecting
+    known = last.auxiliary if last is not None and last.begun == committee.begun else {}  # gone on with when asked for
+    return (session if session.guarded else replace(session, selecting=replace(committee, auxiliary=known))), committee
 
 
 def _drawn(session: Session, count: int) -> np.ndarray:

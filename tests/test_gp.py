@@ -72,7 +72,7 @@ def test_a_thorough_search_finds_waves_and_steps_that_a_plain_one_misses() -> No
         for learner in (GP(), GP(thorough=True)):
             params = learner.fit(root_key(0), X, law(X), w)
             errors.append(np.mean((learner.predict(params, new).mean - law(new)) ** 2) / law(new).var())
-        assert errors[1] < 0.1 and errors[1] <= errors[0] + 1e-9
+        assert errors[1] < min(0.01, 0.5 * errors[0])
 
 
 def test_a_fit_begins_from_hyper_parameters_of_an_earlier_one_too() -> None:
@@ -88,10 +88,11 @@ def test_a_fit_begins_from_hyper_parameters_of_an_earlier_one_too() -> None:
 
 def test_equal_rows_without_noise_get_the_jitter_they_need() -> None:
     Z = np.repeat(np.linspace(-1, 1, 30), 20)[:, None]
-    theta = np.array([0.0, -6.0, -60.0, 0.5])
-    factor = module._labelled_factor(Z, np.ones(600), theta, "rbf")
-    assert np.isfinite(factor).all()
+    theta = np.array([-12.0, 6.0, -60.0, 0.5])  # against the linear part the usual jitter is lost in rounding
     K = module._kernel(Z, Z, theta, "rbf")
+    usual = K + module.JITTER * np.exp(theta[0]) * np.eye(600)
+    assert module.dpotrf(usual, lower=1)[1], "the usual jitter would do"
+    factor = module._labelled_factor(Z, np.ones(600), theta, "rbf")
     np.testing.assert_allclose(np.tril(factor) @ np.tril(factor).T, K, atol=1e-3)
 
 

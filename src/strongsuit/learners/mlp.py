@@ -49,7 +49,7 @@ CHECKS = 50  # how often early stopping looks at its held-out rows
 # tables.
 DECAYS = (0.03, 0.1, 0.3, 1.0)
 # How much steeper first layers are tried than the one that keeps variance: networks that start smooth do not find
-# fast waves (SINE, 2,080 rows: an error of 1.0 of the variance, 0.3 from scale 30; BESS and DAMP half the error).
+# fast waves, such as those of the problem SINE.
 SCALES = (1.0, 3.0, 10.0, 30.0)
 TRIAL = 0.25  # share of the steps that a trial of a decay gets: enough to rank them as full training does
 TRIAL_STEPS = 5000.0  # and never more: rows that warrant longer training leave little to a decay

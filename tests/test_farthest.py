@@ -11,6 +11,7 @@ from strongsuit.core import key_for, root_key
 from strongsuit.core.centres import Centres
 from strongsuit.core.farthest import farthest_first
 from strongsuit.core.ties import first_of_largest, keyed_order, largest, ranks, tie_seed
+from strongsuit.core.windows import reaches
 
 KEY = root_key(11)
 
@@ -106,6 +107,16 @@ def test_differences_below_float32_still_count() -> None:
     found, _ = farthest_first(KEY, X, usable, np.array([], dtype=np.int64), 12, window=True)
     assert found == farthest_first(KEY, X, usable, np.array([], dtype=np.int64), 12, window=False)[0]
     assert len(set(found)) == 12 and 7 in found[:2]
+
+
+@pytest.mark.parametrize(("width", "offset"), [(1, 0.0), (8, 3.0), (512, 0.0), (512, 30.0)])
+def test_no_reach_by_products_is_too_long_and_near_the_origin_none_is_much_too_short(width: int, offset: float) -> None:
+    C = (key_for(KEY, "reaches").numpy().normal(size=(200, width)) + offset).astype(np.float32)
+    true = ((C[:, None].astype(np.float64) - C[None]) ** 2).sum(axis=2) / 4.0
+    found = reaches(C)
+    assert (found <= true).all()
+    if offset == 0.0:
+        assert (found >= 0.99 * true - 1e-4).all()
 
 
 def test_chance_plays_only_where_rows_tie() -> None:

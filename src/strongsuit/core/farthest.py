@@ -20,7 +20,7 @@ _SCAN = 2**15  # up to so many numbers the plain scan in float64 is as quick as 
 _SHARE = 64  # the window aims at one row in so many,
 _LEAST = 256  # but at no fewer than these
 _SAMPLE = 2048  # rows on which the next threshold is estimated
-_PAIRS = 4096  # up to so many centres their mutual distances are kept to skip work: 64 MB
+_PAIRS = 4096  # up to so many centres, and no more than rows, mutual distances are kept to skip work: 64 MB
 _FLOOR = float(np.finfo(np.float32).tiny)  # below this float32 knows no distance
 _UNIT = 2.0**-24  # rounding unit of float32
 
@@ -151,9 +151,11 @@ class _Lazy:
 
     @classmethod
     def begin(cls, search: _Search) -> _Lazy:
+        from strongsuit.core import windows
+
         n, p = search.X.shape
-        room = len(search.start) + search.wanted
-        pairs = room if room <= _PAIRS else 0
+        room, count = len(search.start) + search.wanted, len(search.start)
+        pairs = room if room <= min(_PAIRS, np.count_nonzero(search.usable)) else 0
         small, error = _in_float32(search.X, search.usable, np.array(search.start, dtype=np.int64))
         lazy = cls(
             search, small, search.w2.astype(np.float32), float(search.w2.max()) * error**2,
@@ -162,8 +164,10 @@ class _Lazy:
             np.zeros(room, np.int64), np.empty((room, p), np.float32), np.empty((pairs, pairs), np.float32),
             _Window.room(0, p), np.full(n, np.inf), np.zeros(n, np.int32),
         )  # fmt: skip
-        for row in search.start:
-            lazy.add(row)
+        lazy.rows[:count], lazy.C[:count], lazy.count = search.start, small[search.start], count
+        lazy.bound[search.start] = -1.0
+        if pairs:
+            lazy.apart[:count, :count] = windows.reaches(lazy.C[:count])
         return lazy
 
     def slack(self, best: float) -> float:

@@ -137,6 +137,26 @@ def reach(C, count, apart):
     return out
 
 
+def reaches(C):
+    """Lower bounds (c, c) of the reaches of centres C (c, p) to each other, zero on the diagonal.
+
+    By products, which cancel digits where centres lie far from the origin: less the largest error that may have. Where
+    products overflow, no reach is known: 0.
+    """
+    kept = np.float32(1.0 - 2.0 * (C.shape[1] + 4) * 2.0**-24)
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = kept * np.einsum("cp,cp->c", C, C)
+        out = C @ C.T
+        out *= np.float32(-2.0)
+        out += squares[:, None]
+        out += squares
+        out *= _QUARTER32
+    out[~(out < np.inf)] = 0.0
+    np.maximum(out, np.float32(0.0), out=out)
+    np.fill_diagonal(out, 0.0)
+    return out
+
+
 @numba.njit(cache=True)
 def catch_up(X, w2, C, apart, bound, seen, owner, state, count, tau, start, stop):
     """Brings outside rows from start to stop up to date while their key is at least tau; marks (state 2) and counts

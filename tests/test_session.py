@@ -8,8 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from strongsuit.active import guard, offers, strategies
-from strongsuit.active import session as sessions
+from strongsuit.active import guard, offers, rounds, strategies
 from strongsuit.active.pool import ACTIVE, AUDIT, EXCLUDED, LABELLED, START
 from strongsuit.active.session import ask, fail, fit, init, start_rows, tell
 from strongsuit.active.strategies import Strategy
@@ -177,7 +176,7 @@ def test_of_a_large_table_a_fresh_sample_is_looked_at(monkeypatch) -> None:
         seen.append(evidence.x)
         return strategies.propose(key, strategy, evidence, b)
 
-    monkeypatch.setattr(sessions, "propose", watched)
+    monkeypatch.setattr(rounds, "propose", watched)
     one, first = ask(started, 10)
     assert len(seen[0]) == 90 and one.pool.pending[first.index].all()
     np.testing.assert_array_equal(ask(started, 10)[1].index, first.index)

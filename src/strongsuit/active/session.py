@@ -20,12 +20,12 @@ from strongsuit.active import guard
 from strongsuit.active.auxiliary import has_kernel
 from strongsuit.active.box import Box
 from strongsuit.active.choice import Choice, committee_size, fit_each, point_only, serving
-from strongsuit.active.evidence import Committee, Evidence, gather, train
+from strongsuit.active.evidence import Committee, train
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
-from strongsuit.active.offers import narrowed, sampled, widened
-from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, part_of, pool_of, told
-from strongsuit.active.selectors.candidates import Selection
-from strongsuit.active.strategies import Strategy, check_place, find_strategy, propose
+from strongsuit.active.offers import narrowed, widened
+from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
+from strongsuit.active.rounds import choose
+from strongsuit.active.strategies import Strategy, check_place, find_strategy
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import member_keys, predict_many
 from strongsuit.errors import InputError
@@ -38,7 +38,6 @@ LEAST_START = 20
 RESERVED = 0.1  # share of a table that only random draws may take
 FOLDS = 5
 TRIED = 3  # members a fold: one alone may be far off at a row, which a committee's mean is not
-SPARE = 4  # starts of a synthesis for each row wanted, where a constraint may refuse where they end
 
 
 @dataclass(frozen=True)
@@ -215,7 +214,13 @@ def _ask(session: Session, b: int) -> tuple[Session, Batch]:
     if not rest:
         why = "random, because active selection did harm" if session.state == RANDOM else "random share of the batch"
         return _asked(session_, audit, np.full(len(audit), AUDIT), "random", why, "")
-    session_, chosen = _selected(key, session_, strategy, taken, audit, rest)
+    hidden = _hidden(session_)
+    hidden[audit] = session.guarded
+    found, chosen = choose(
+        key, strategy, session_.selecting if strategy.learns else None, taken, rest, hidden=hidden, drawn=audit,
+        box=session.box, price=session.price, allow_replicates=session.allow_replicates,
+    )  # fmt: skip
+    session_ = replace(session_, pool=replace(session_.pool, X=found.X))
     index = np.concatenate([audit, chosen.index])
     role = np.concatenate([np.full(len(audit), AUDIT), np.full(len(chosen.index), ACTIVE)])
     shuffled = key_for(key, "order").numpy().permutation(len(index))
@@ -290,7 +295,7 @@ def _taught(key: Key, session: Session) -> Session:
 
 
 def _hidden(session: Session) -> np.ndarray:
-    """(n,) bool: rows that the choice must not see."""
+    """(n,) bool: rows that the choice must not see: they neither train the selecting committee nor are anchors."""
     return session.guarded & (session.pool.role == AUDIT)
 
 
@@ -340,60 +345,3 @@ def _has_learned(key: Key, session: Session) -> bool:
     said = said.reshape(FOLDS, members, *said.shape[1:]).mean(1)
     gain = (y**2 - (y - said[fold, np.arange(len(used))]) ** 2).mean(1)
     return bool(gain.mean() > gain.std(ddof=1) / len(gain) ** 0.5)
-
-
-def _selected(key: Key, session: Session, strategy: Strategy, pool: Pool, audit: np.ndarray, b: int):
-    """The session and its active rows: random rows of the audit neither train the selecting committee nor count as
-    anchors."""
-    hidden = _hidden(session)
-    hidden[audit] = session.guarded
-    committee = session.selecting if strategy.learns else None
-    rows = np.arange(len(pool))
-    if strategy.learns and session.box is None:
-        rows = sampled(key_for(key, "offered"), pool)
-    part = pool if len(rows) == len(pool) else part_of(pool, rows)
-    anchors = (part.labelled | part.pending) & ~hidden[rows]
-    bounds = (pool.X.min(0), pool.X.max(0)) if session.box is None else session.box.bounds
-    evidence = gather(key, committee, part, strategy.needs, anchors=anchors, box=bounds)
-    if session.price is not None:
-        evidence = replace(evidence, price=session.price[rows])
-    if strategy.synthesise is not None:
-        return _synthesised(key, session, strategy, committee, evidence, b)
-    if pool.group is None or session.allow_replicates:
-        found = propose(key_for(key, "propose"), strategy, evidence, b)
-    else:
-        found = _distinct(key_for(key, "propose"), strategy, evidence, part, np.isin(rows, audit), b)
-    return session, replace(found, index=rows[found.index])
-
-
-def _synthesised(key: Key, session: Session, strategy: Strategy, committee: Committee, evidence: Evidence, b: int):
-    """The session with the rows where a synthesis starts moved to where it ends, and these rows."""
-    wanted = b if session.box.constraint is None else SPARE * b
-    starts = propose(key_for(key, "propose"), strategy.starts, evidence, wanted)
-    X = session.pool.X.copy()
-    points = strategy.synthesise(
-        key_for(key, "synthesise"), committee, session.box, X[starts.index], X[evidence.anchors], b
-    )
-    rows = starts.index[: len(points.X)]
-    X[rows] = points.X
-    flags = ",".join(flag for flag in (starts.degraded, points.degraded) if flag)
-    return replace(session, pool=replace(session.pool, X=X)), Selection(rows, points.gain, flags)
-
-
-def _distinct(key: Key, strategy: Strategy, evidence: Evidence, pool: Pool, drawn: np.ndarray, b: int) -> Selection:
-    """At most one row of each group of equal rows, none equal to the random rows `drawn` (n,) for this batch; groups of
-    which a row was labelled or asked for before come last. Labels of equal random rows are not looked at."""
-    first = np.zeros(len(pool), bool)
-    open_rows = np.flatnonzero(evidence.available & ~np.isin(pool.group, pool.group[drawn]))
-    first[open_rows[first_of_groups(pool.group[open_rows])]] = True
-    seen = np.isin(pool.group, pool.group[(pool.labelled | pool.pending) & ~drawn])
-    index, gain, flags = np.zeros(0, int), np.zeros(0), []
-    for tier, rows in enumerate((first & ~seen, first & seen)):
-        count = min(b - len(index), int(rows.sum()))
-        if count:
-            anchors = evidence.anchors.copy()
-            anchors[index] = True
-            found = propose(key_for(key, tier), strategy, replace(evidence, available=rows, anchors=anchors), count)
-            index, gain = np.append(index, found.index), np.append(gain, found.gain)
-            flags += [found.degraded] if found.degraded else []
-    return Selection(index, gain, ",".join(dict.fromkeys(flags)))

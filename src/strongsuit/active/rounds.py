@@ -1,0 +1,85 @@
+"""The active rows of one round: what a strategy may see, equal rows kept apart, points that are made up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from strongsuit.active.box import Box
+from strongsuit.active.evidence import Committee, Evidence, gather
+from strongsuit.active.offers import sampled
+from strongsuit.active.pool import Pool, first_of_groups, part_of
+from strongsuit.active.selectors.candidates import Selection
+from strongsuit.active.strategies import Strategy, propose
+from strongsuit.core.keys import Key, key_for
+
+SPARE = 4  # starts of a synthesis for each row wanted, where a constraint may refuse where they end
+
+
+def choose(
+    key: Key,
+    strategy: Strategy,
+    committee: Committee | None,
+    pool: Pool,
+    b: int,
+    *,
+    hidden: np.ndarray,
+    drawn: np.ndarray,
+    box: Box | None = None,
+    price: np.ndarray | None = None,
+    allow_replicates: bool = False,
+) -> tuple[Pool, Selection]:
+    """The pool and at most b rows of it that the strategy chooses; rows that are made up change the pool's X.
+
+    Labels of rows that `hidden` (n,) marks do not count as known; `drawn` are the random rows of this batch, of which
+    no equal is chosen; `price` (n,) is what labels cost. Of a large table a sample is offered.
+    """
+    rows = np.arange(len(pool))
+    if strategy.learns and box is None:
+        rows = sampled(key_for(key, "offered"), pool)
+    part = pool if len(rows) == len(pool) else part_of(pool, rows)
+    anchors = (part.labelled | part.pending) & ~hidden[rows]
+    bounds = (pool.X.min(0), pool.X.max(0)) if box is None else box.bounds
+    evidence = gather(key, committee, part, strategy.needs, anchors=anchors, box=bounds)
+    if price is not None:
+        evidence = replace(evidence, price=price[rows])
+    if strategy.synthesise is not None:
+        return _made_up(key, strategy, committee, pool, evidence, box, b)
+    if pool.group is None or allow_replicates:
+        found = propose(key_for(key, "propose"), strategy, evidence, b)
+    else:
+        found = _distinct(key_for(key, "propose"), strategy, evidence, part, np.isin(rows, drawn), b)
+    return pool, replace(found, index=rows[found.index])
+
+
+def _made_up(
+    key: Key, strategy: Strategy, committee: Committee, pool: Pool, evidence: Evidence, box: Box, b: int
+) -> tuple[Pool, Selection]:
+    """The pool with the rows where a synthesis starts moved to where it ends, and these rows."""
+    starts = propose(key_for(key, "propose"), strategy.starts, evidence, b if box.constraint is None else SPARE * b)
+    X = pool.X.copy()
+    points = strategy.synthesise(key_for(key, "synthesise"), committee, box, X[starts.index], X[evidence.anchors], b)
+    rows = starts.index[: len(points.X)]
+    X[rows] = points.X
+    flags = ",".join(flag for flag in (starts.degraded, points.degraded) if flag)
+    return replace(pool, X=X), Selection(rows, points.gain, flags)
+
+
+def _distinct(key: Key, strategy: Strategy, evidence: Evidence, pool: Pool, drawn: np.ndarray, b: int) -> Selection:
+    """At most one row of each group of equal rows, none equal to the random rows `drawn` (n,) for this batch; groups of
+    which a row was labelled or asked for before come last. Labels of equal random rows are not looked at."""
+    first = np.zeros(len(pool), bool)
+    open_rows = np.flatnonzero(evidence.available & ~np.isin(pool.group, pool.group[drawn]))
+    first[open_rows[first_of_groups(pool.group[open_rows])]] = True
+    seen = np.isin(pool.group, pool.group[(pool.labelled | pool.pending) & ~drawn])
+    index, gain, flags = np.zeros(0, int), np.zeros(0), []
+    for tier, rows in enumerate((first & ~seen, first & seen)):
+        count = min(b - len(index), int(rows.sum()))
+        if count:
+            anchors = evidence.anchors.copy()
+            anchors[index] = True
+            found = propose(key_for(key, tier), strategy, replace(evidence, available=rows, anchors=anchors), count)
+            index, gain = np.append(index, found.index), np.append(gain, found.gain)
+            flags += [found.degraded] if found.degraded else []
+    return Selection(index, gain, ",".join(dict.fromkeys(flags)))

@@ -25,7 +25,8 @@ class Candidates:
     anchor is never chosen. score (n,): larger is better. embedding (n, p): float32 or float64. blocks: widths of the
     embedding's parts, for `k_center_product`. density (n,): weights of `k_center` where it is asked to use them, larger
     where chosen rows shall lie closer. noise: the variance sigma^2 of posterior rules (`max_det`, `bait`), 1e-6 for
-    noiseless labels. reference (r,) row numbers: the rows whose variance `bait` lowers, all by default.
+    noiseless labels. reference (r,) row numbers: the rows whose variance `bait` lowers, all by default. labels (n,):
+    class numbers of the anchors whose class is known, -1 elsewhere.
     """
 
     available: np.ndarray
@@ -36,6 +37,7 @@ class Candidates:
     density: np.ndarray | None = None
     noise: float = 1e-6
     reference: np.ndarray | None = None
+    labels: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

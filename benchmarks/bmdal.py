@@ -87,7 +87,8 @@ def ours(name: str, repeats: int) -> dict:
     from strongsuit.core.compile import use_compile_cache, use_one_thread
 
     use_one_thread()
-    from strongsuit.active.evidence import gradients, train
+    from strongsuit.active.committee import train
+    from strongsuit.active.evidence import gradients
     from strongsuit.active.pool import pool_of
     from strongsuit.active.selectors.candidates import Candidates
     from strongsuit.active.selectors.clusters import lcmd

@@ -20,7 +20,7 @@ import torch
 import trainer
 
 from strongsuit import recipes
-from strongsuit.active.evidence import Committee, answer, train
+from strongsuit.active.committee import Committee, answer, train
 from strongsuit.active.pool import pool_of
 from strongsuit.core.compile import use_compile_cache
 from strongsuit.core.keys import key_for, root_key

@@ -23,7 +23,7 @@ import trainer
 from resume import COUNTS, LAWS, SHOWN, learner_of
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from strongsuit.active.evidence import GROWTH
+from strongsuit.active.committee import GROWTH
 from strongsuit.core.compile import use_compile_cache
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.core.learner import fit_one, predict_one, resume_one

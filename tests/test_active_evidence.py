@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongsuit.active import embeddings, scores
-from strongsuit.active.evidence import Evidence, answer, gather, train
+from strongsuit.active.committee import answer, train
+from strongsuit.active.evidence import Evidence, gather
 from strongsuit.active.pool import EXCLUDED, LABELLED, PENDING, asked, failed, pool_of, told
 from strongsuit.core import root_key
 from strongsuit.core.learner import predict_many

@@ -7,7 +7,8 @@ import pytest
 
 from strongsuit.active import scores
 from strongsuit.active.auxiliary import KINDS, uncertainty
-from strongsuit.active.evidence import accompanied, gather, train
+from strongsuit.active.committee import accompanied, train
+from strongsuit.active.evidence import gather
 from strongsuit.active.pool import pool_of
 from strongsuit.active.session import ask, init, tell
 from strongsuit.active.strategies import STRATEGIES

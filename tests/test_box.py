@@ -13,7 +13,7 @@ from scipy.stats import kstest, qmc
 
 from strongsuit.active import guard
 from strongsuit.active.box import Box, draw, spread
-from strongsuit.active.evidence import answer
+from strongsuit.active.committee import answer
 from strongsuit.active.offers import CANDIDATES, narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, EXCLUDED, LABELLED, PENDING, START, asked, pool_of
 from strongsuit.active.selectors.top_k import top_k

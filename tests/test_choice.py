@@ -11,7 +11,7 @@ from strongsuit import recipes
 from strongsuit.active import session as sessions
 from strongsuit.active.box import Box
 from strongsuit.active.choice import Choice, committee_size, point_only, serving, settled
-from strongsuit.active.evidence import GROWTH, answer, train
+from strongsuit.active.committee import GROWTH, answer, train
 from strongsuit.active.history import look_back
 from strongsuit.active.pool import pool_of
 from strongsuit.core import root_key

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strongsuit.active import auxiliary, embeddings
-from strongsuit.active.evidence import Evidence, gather, train
+from strongsuit.active.committee import train
+from strongsuit.active.evidence import Evidence, gather
 from strongsuit.active.pool import AUDIT, EXCLUDED, asked, pool_of
 from strongsuit.active.session import ask, default_strategy, init, tell
 from strongsuit.active.strategies import STRATEGIES, find_strategy, propose

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from strongsuit.active.evidence import gather, train
+from strongsuit.active.committee import train
+from strongsuit.active.evidence import gather
 from strongsuit.active.pool import EXCLUDED, pool_of
 from strongsuit.active.strategies import STRATEGIES, find_strategy, propose
 from strongsuit.core import root_key

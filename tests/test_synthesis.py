@@ -10,7 +10,8 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 
 from strongsuit.active.box import Box, draw
-from strongsuit.active.evidence import Committee, gather, train
+from strongsuit.active.committee import Committee, train
+from strongsuit.active.evidence import gather
 from strongsuit.active.pool import pool_of
 from strongsuit.active.session import MEMBERS, ask, init, init_box, tell
 from strongsuit.active.strategies import STRATEGIES, find_strategy, propose

@@ -30,7 +30,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
-from strongsuit.active.evidence import gather, train
+from strongsuit.active.committee import train
+from strongsuit.active.evidence import gather
 from strongsuit.active.pool import EXCLUDED, pool_of
 from strongsuit.active.selectors.candidates import Candidates
 from strongsuit.active.selectors.clusters import lcmd

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from strongsuit.active.box import Box
-from strongsuit.active.evidence import Committee, Evidence, gather
+from strongsuit.active.committee import Committee
+from strongsuit.active.evidence import Evidence, gather
 from strongsuit.active.offers import sampled
 from strongsuit.active.pool import Pool, first_of_groups, part_of
 from strongsuit.active.selectors.candidates import Selection

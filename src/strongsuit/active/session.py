@@ -20,7 +20,7 @@ from strongsuit.active import guard
 from strongsuit.active.auxiliary import has_kernel
 from strongsuit.active.box import Box
 from strongsuit.active.choice import Choice, committee_size, fit_each, point_only, serving
-from strongsuit.active.evidence import Committee, train
+from strongsuit.active.committee import Committee, train
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
 from strongsuit.active.offers import narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told

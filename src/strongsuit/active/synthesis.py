@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.box import Box
-from strongsuit.active.evidence import Committee
+from strongsuit.active.committee import Committee
 from strongsuit.core.arrays import bucket, pad_rows
 from strongsuit.core.compile import door, over_members
 from strongsuit.core.keys import Key, key_for

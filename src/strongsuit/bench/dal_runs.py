@@ -14,7 +14,8 @@ import numpy as np
 from strongsuit import recipes
 from strongsuit.active import session as sessions
 from strongsuit.active.box import Box
-from strongsuit.active.evidence import Committee, accompanied, answer, gather, train
+from strongsuit.active.committee import Committee, accompanied, answer, train
+from strongsuit.active.evidence import gather
 from strongsuit.active.pool import Pool
 from strongsuit.active.strategies import Strategy, find_strategy, propose
 from strongsuit.bench.arenas import Arena, BoxArena, arena_for, with_answers

@@ -18,7 +18,7 @@ from strongsuit.active.offers import CANDIDATES, narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, EXCLUDED, LABELLED, PENDING, START, asked, pool_of
 from strongsuit.active.selectors.top_k import top_k
 from strongsuit.active.session import Session, ask, fail, fit, init_box, start_rows, tell
-from strongsuit.active.strategies import Strategy
+from strongsuit.active.strategy import Strategy
 from strongsuit.core import root_key
 from strongsuit.core.keys import key_for
 from strongsuit.datasets.simulators import bess

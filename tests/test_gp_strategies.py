@@ -16,7 +16,8 @@ from strongsuit.active.committee import train
 from strongsuit.active.evidence import Evidence, gather
 from strongsuit.active.pool import AUDIT, EXCLUDED, asked, pool_of
 from strongsuit.active.session import ask, default_strategy, init, tell
-from strongsuit.active.strategies import STRATEGIES, find_strategy, propose
+from strongsuit.active.strategies import STRATEGIES, find_strategy
+from strongsuit.active.strategy import propose
 from strongsuit.core import fit_one, predict_one, root_key
 from strongsuit.core.keys import key_for
 from strongsuit.core.learner import fits_done

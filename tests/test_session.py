@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from strongsuit.active import guard, offers, rounds, strategies
+from strongsuit.active import guard, offers, rounds
+from strongsuit.active import strategy as strategies
 from strongsuit.active.pool import ACTIVE, AUDIT, EXCLUDED, LABELLED, START
 from strongsuit.active.session import ask, fail, fit, init, start_rows, tell
-from strongsuit.active.strategies import Strategy
+from strongsuit.active.strategy import Strategy
 from strongsuit.core import root_key
 from strongsuit.errors import InputError
 from strongsuit.learners import MLP, Ridge

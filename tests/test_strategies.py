@@ -10,7 +10,8 @@ import pytest
 from strongsuit.active.committee import train
 from strongsuit.active.evidence import gather
 from strongsuit.active.pool import EXCLUDED, pool_of
-from strongsuit.active.strategies import STRATEGIES, find_strategy, propose
+from strongsuit.active.strategies import STRATEGIES, find_strategy
+from strongsuit.active.strategy import propose
 from strongsuit.core import root_key
 from strongsuit.core.keys import key_for
 from strongsuit.errors import InputError

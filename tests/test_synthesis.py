@@ -14,7 +14,8 @@ from strongsuit.active.committee import Committee, train
 from strongsuit.active.evidence import gather
 from strongsuit.active.pool import pool_of
 from strongsuit.active.session import MEMBERS, ask, init, init_box, tell
-from strongsuit.active.strategies import STRATEGIES, find_strategy, propose
+from strongsuit.active.strategies import STRATEGIES, find_strategy
+from strongsuit.active.strategy import propose
 from strongsuit.active.synthesis import MARGIN, REFINE_STEPS, ascend, disagreement, na_qbc, refine
 from strongsuit.core import root_key
 from strongsuit.core.compile import trace_counts

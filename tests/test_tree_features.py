@@ -36,7 +36,8 @@ from strongsuit.active.pool import EXCLUDED, pool_of
 from strongsuit.active.selectors.candidates import Candidates
 from strongsuit.active.selectors.clusters import lcmd
 from strongsuit.active.selectors.uniform import uniform
-from strongsuit.active.strategies import find_strategy, propose
+from strongsuit.active.strategies import find_strategy
+from strongsuit.active.strategy import propose
 from strongsuit.core import learner as core_learner
 from strongsuit.core import root_key
 from strongsuit.core.keys import key_for

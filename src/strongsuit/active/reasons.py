@@ -6,7 +6,8 @@ import numpy as np
 
 from strongsuit.active.pool import AUDIT
 from strongsuit.active.session import Batch
-from strongsuit.active.strategies import Strategy, find_strategy
+from strongsuit.active.strategies import find_strategy
+from strongsuit.active.strategy import Strategy
 
 # selector -> what its gain is, for the row a user looks at; "" where the number says nothing by itself
 GAINS = {

@@ -12,7 +12,7 @@ from strongsuit.active.evidence import Evidence, gather
 from strongsuit.active.offers import sampled
 from strongsuit.active.pool import Pool, first_of_groups, part_of
 from strongsuit.active.selectors.candidates import Selection
-from strongsuit.active.strategies import Strategy, propose
+from strongsuit.active.strategy import Strategy, propose
 from strongsuit.core.keys import Key, key_for
 
 SPARE = 4  # starts of a synthesis for each row wanted, where a constraint may refuse where they end

@@ -25,7 +25,8 @@ from strongsuit.active.guard import RANDOM, TRIAL, Verdict
 from strongsuit.active.offers import narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
 from strongsuit.active.rounds import choose
-from strongsuit.active.strategies import Strategy, check_place, find_strategy
+from strongsuit.active.strategies import find_strategy
+from strongsuit.active.strategy import Strategy, check_place
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import member_keys, predict_many
 from strongsuit.errors import InputError

@@ -2,120 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
-
-import numpy as np
 
 from strongsuit.active import embeddings, scores, synthesis
-from strongsuit.active.auxiliary import BESIDE, offered
 from strongsuit.active.evidence import Evidence
 from strongsuit.active.selectors.bait import bait
 from strongsuit.active.selectors.blend import blend
-from strongsuit.active.selectors.candidates import Candidates, Selection
 from strongsuit.active.selectors.clusters import kmeans_pp, lcmd
 from strongsuit.active.selectors.frank_wolfe import frank_wolfe
-from strongsuit.active.selectors.k_center import density_weights, k_center
+from strongsuit.active.selectors.k_center import k_center
 from strongsuit.active.selectors.k_center_product import k_center_product
 from strongsuit.active.selectors.max_det import max_det
 from strongsuit.active.selectors.top_k import power, top_k
 from strongsuit.active.selectors.uniform import uniform
-from strongsuit.core.keys import Key, key_for
-from strongsuit.core.nearest import kth_distance
+from strongsuit.active.strategy import Strategy, shared
 from strongsuit.errors import InputError
-
-STAND_IN = "surrogate_gradients"  # flag: the learner shows no gradients, and a surrogate's were used
-NEIGHBOURS = 10  # a row's spacing is its distance to so many-th nearest row
-
-
-@dataclass(frozen=True)
-class Strategy:
-    """A row of the table. `needs` are the fields of Evidence it looks at; `density` weighs rows by how densely the
-    pool lies around them; `noise` is the variance of labels that the selector reckons with; an `evaluation_only` one
-    sees true labels and runs in benchmarks alone; `synthesise` takes the rows that the rest of the row chooses for the
-    starts of points of its own, and needs a box; a batch is shared evenly among the `parts`, of which each counts what
-    those before it have chosen as labelled."""
-
-    name: str
-    words: str
-    source: str
-    select: Callable[[Key, Candidates, int], Selection]
-    score: Callable[[Evidence], np.ndarray] | None = None
-    embed: Callable[[Key, Evidence], np.ndarray] | None = None
-    needs: frozenset[str] = frozenset()
-    density: bool = False
-    evaluation_only: bool = False
-    noise: Callable[[Evidence], float] | None = None
-    parts: tuple[Strategy, ...] = ()
-    synthesise: Callable[..., synthesis.Points] | None = None
-
-    @property
-    def learns(self) -> bool:
-        """Whether it asks a fitted committee anything."""
-        return self.synthesise is not None or bool(self.needs & {"mean", "var", "members", "last", "grad", *BESIDE})
-
-    @property
-    def scored(self) -> bool:
-        """Whether it has a score, alone or in a part, which can be weighed against prices."""
-        return self.score is not None or any(part.scored for part in self.parts)
-
-    @property
-    def starts(self) -> Strategy:
-        """The rule that chooses among given rows: where a synthesis starts, else the strategy itself."""
-        return replace(self, synthesise=None)
-
-
-def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selection:
-    """The b rows that the strategy chooses from the evidence, first choice first."""
-    if strategy.synthesise is not None:
-        raise InputError(f"strategy {strategy.name!r} makes up inputs; only its `starts` are rows of the pool")
-    if strategy.evaluation_only and evidence.y_true is None:
-        raise InputError(f"strategy {strategy.name!r} looks at true labels: it runs in benchmarks only")
-    if strategy.parts:
-        return _shared(key, strategy.parts, evidence, b)
-    embedding = None if strategy.embed is None else strategy.embed(key_for(key, "embed"), evidence)
-    candidates = Candidates(
-        evidence.available,
-        evidence.anchors,
-        _score(strategy, evidence),
-        embedding,
-        (evidence.x.shape[1], evidence.y.shape[1]) if strategy.embed is embeddings.inputs_outputs else (),
-        density_weights(_spacing(evidence)) if strategy.density else None,
-        Candidates.noise if strategy.noise is None else strategy.noise(evidence),
-    )
-    chosen = strategy.select(key_for(key, "select"), candidates, b)
-    flags = [flag for flag in (chosen.degraded, STAND_IN if evidence.stand_in else "") if flag]
-    return replace(chosen, degraded=",".join(flags))
-
-
-def _score(strategy: Strategy, evidence: Evidence) -> np.ndarray | None:
-    """The strategy's score (n,), for its price where prices are known."""
-    if strategy.score is None:
-        return None
-    score = strategy.score(evidence)
-    return score if evidence.price is None else score / evidence.price
-
-
-def _shared(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: int) -> Selection:
-    """The rows that the parts choose one after the other, an equal share of the batch each, the first a row more."""
-    index, gain, flags = np.zeros(0, int), np.zeros(0), []
-    for left, part in zip(range(len(parts), 0, -1), parts, strict=True):
-        available, anchors = evidence.available.copy(), evidence.anchors.copy()
-        available[index], anchors[index] = False, True
-        count = -(-(b - len(index)) // left)
-        if count and available.any():
-            seen = replace(evidence, available=available, anchors=anchors)
-            found = propose(key_for(key, part.name), part, seen, count)
-            index, gain = np.append(index, found.index), np.append(gain, found.gain)
-            flags += found.degraded.split(",") if found.degraded else []
-    return Selection(index, gain, ",".join(dict.fromkeys(flags)))
-
-
-def _spacing(evidence: Evidence) -> np.ndarray:
-    """Distance (n,) of every row to its NEIGHBOURS-th nearest other row."""
-    return kth_distance(evidence.x, evidence.x, min(NEIGHBOURS + 1, len(evidence.x)))
 
 
 def _row(name: str, words: str, source: str, select, needs: str = "", **changes) -> Strategy:
@@ -126,7 +27,11 @@ def _mixed(name: str, words: str, source: str, *names: str) -> Strategy:
     """The strategy that shares a batch among those of the table above it."""
     parts = tuple(row for name_ in names for row in _SINGLE if row.name == name_)
     needs = " ".join(sorted(frozenset().union(*(part.needs for part in parts))))
-    return _row(name, words, source, uniform, needs, parts=parts)
+    return _row(name, words, source, uniform, needs, parts=parts, combine=shared)
+
+
+def _inputs_outputs(evidence: Evidence) -> tuple[int, int]:
+    return evidence.x.shape[1], evidence.y.shape[1]
 
 
 _DENSE = partial(blend, w_div=1 / 3, w_den=1 / 3, den_sign=-1)
@@ -142,7 +47,7 @@ _SINGLE = (
     _row("gsy", "the row whose prediction is farthest from all labels", "Wu 2019", k_center, "mean",
          embed=embeddings.outputs),
     _row("gsxy", "the same by the product of both distances", "Wu 2019", k_center_product, "mean",
-         embed=embeddings.inputs_outputs),
+         embed=embeddings.inputs_outputs, blocks=_inputs_outputs),
     _row("da_fps", "farthest rows, more of them where the pool is dense", "arXiv 2509.13213",
          partial(k_center, weights="density"), embed=embeddings.inputs, density=True),
     _row("qbc", "the rows on which the committee disagrees most", "Seung et al. 1992", top_k, "var", score=_VARIANCE),
@@ -222,17 +127,3 @@ def find_strategy(name: str) -> Strategy:
     if name not in STRATEGIES:
         raise InputError(f"no strategy is called {name!r}; there are {', '.join(STRATEGIES)}")
     return STRATEGIES[name]
-
-
-def check_place(strategy: Strategy, learner: Any, *, boxed: bool) -> None:
-    """InputError if the strategy needs a model beside the learner and that offers none, or if it makes up inputs and
-    this is no box, or the learner has no gradient to climb."""
-    offered(learner, strategy.needs)
-    if strategy.synthesise is None:
-        return
-    if not boxed:
-        raise InputError(
-            f"strategy {strategy.name!r} makes up inputs, so it needs a box (`init_box`, `suggest_in_box`), and this "
-            "is a table of rows: take lcmd_tp, or another that chooses among rows, such as qbc_div or lcmd_x"
-        )
-    synthesis.check_differentiable(learner)

@@ -17,7 +17,8 @@ from strongsuit.active.box import Box
 from strongsuit.active.committee import Committee, accompanied, answer, train
 from strongsuit.active.evidence import gather
 from strongsuit.active.pool import Pool
-from strongsuit.active.strategies import Strategy, find_strategy, propose
+from strongsuit.active.strategies import find_strategy
+from strongsuit.active.strategy import Strategy, propose
 from strongsuit.bench.arenas import Arena, BoxArena, arena_for, with_answers
 from strongsuit.core.compile import first_call_seconds
 from strongsuit.core.curves import relative_diversity

@@ -4,6 +4,7 @@ A strategy that asks for such a field has one more model trained on the same row
 Which model fits beside a learner, only the learner knows: it offers `auxiliary(name)`, as `sketch` offers gradients,
 so that nothing here names a concrete model. Its answer is again a learner, and the variance that it predicts is the
 field. Only for `gp` it is asked for the features of its kernel, and not at all if the committee has a kernel itself.
+Votes need no other model: a learner without chance is fitted to bootstrap samples of the rows.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.active.choice import deterministic
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import fit_one, predict_one, resume_one
+from strongsuit.core.learner import fit_many, fit_one, member_keys, predict_one, resume_one
 from strongsuit.core.pivoted import RANK
 from strongsuit.errors import InputError
 
 KINDS = {"dropout_var": "dropout", "loss_hat": "loss"}  # field of Evidence -> the name by which learners know it
 KERNEL = "gp"  # the field and the name of a model that is asked for the features of its kernel
 BESIDE = {**KINDS, KERNEL: KERNEL}
+VOTES = "votes"  # the field that models fitted to bootstrap samples answer, where one model is all of the committee
+BAGS = 10
 KERNEL_NUMBERS, LEAST_RANK = 10**8, 64  # kernel features held at once (0.8 GB), but never fewer columns than that
 
 
@@ -47,7 +51,7 @@ def fit_beside(
 
     Raises InputError if the learner offers none.
     """
-    found, before = {}, before or {}
+    found, before, needs = {}, before or {}, set(needs)
     for field in offered(learner, needs):
         beside, own, w = learner.auxiliary(BESIDE[field]), key_for(key, BESIDE[field]), np.ones(len(X))
         if field in before and hasattr(beside, "resume"):
@@ -55,7 +59,16 @@ def fit_beside(
         else:
             params = fit_one(beside, own, X, y, w)
         found[field] = Auxiliary(beside, params)
+    if VOTES in needs and deterministic(learner):
+        found[VOTES] = Auxiliary(learner, _bagged(key_for(key, VOTES), learner, X, y))
     return found
+
+
+def _bagged(key: Key, learner: Any, X: np.ndarray, y: np.ndarray) -> Any:
+    """Parameters of BAGS models, each fitted to as many rows as there are, drawn with replacement (Breiman, 1996)."""
+    drawn = key.numpy().integers(0, len(X), (BAGS, len(X)))
+    W = np.stack([np.bincount(rows, minlength=len(X)) for rows in drawn]).astype(float)
+    return fit_many(learner, member_keys(key, BAGS), X, y, W)
 
 
 def offered(learner: Any, needs: Iterable[str]) -> list[str]:

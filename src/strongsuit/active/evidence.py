@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from strongsuit.active.auxiliary import KINDS, has_kernel, kernel_of, uncertainty
-from strongsuit.active.choice import point_only
+from strongsuit.active.auxiliary import KINDS, VOTES, has_kernel, kernel_of, uncertainty
+from strongsuit.active.choice import deterministic, point_only
 from strongsuit.active.committee import NUMBERS, Committee, first_of, members_of, moments, trained_beside
 from strongsuit.active.pool import Pool
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import (
-    embed_many,
-    pick,
-    sketch_many,
-)
+from strongsuit.core.learner import embed_many, pick, predict_many, sketch_many
 from strongsuit.core.pivoted import RANK
 from strongsuit.errors import InputError
 
@@ -43,8 +39,10 @@ class Evidence:
     that a network predicts of itself; gp (n, r) features of a Gaussian process's prior kernel and gp_noise, the
     variance of a label's noise in the units of their inner products; y_true (n, k) true labels, which only a benchmark
     has; price (n,) what a label costs, by which scores are divided; stand_in, what grad shows in place of the
-    committee's own gradients, "" if it shows these. available, anchors (n,) bool: rows that may be chosen, and rows
-    that already count (labelled or pending).
+    committee's own gradients, "" if it shows these. Of classifiers: proba (n, k) probabilities of all rows, votes
+    (t, n, k) those of t models, and head, the weights (k, h) and biases (k,) of the linear softmax layer on the first h
+    columns of last, with a mask (k,) of the classes that training showed. available, anchors (n,) bool: rows that may
+    be chosen, and rows that already count (labelled or pending). round: how many batches were asked for before.
     """
 
     x: np.ndarray
@@ -67,6 +65,31 @@ class Evidence:
     y_true: np.ndarray | None = None
     price: np.ndarray | None = None
     stand_in: str = ""
+    proba: np.ndarray | None = None
+    votes: np.ndarray | None = None
+    head: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    round: int = 0
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Class numbers (n,) of the known labels, -1 elsewhere."""
+        found = np.full(len(self.y), -1)
+        found[self.labelled] = np.argmax(self.y[self.labelled], axis=1)
+        return found
+
+
+def narrowed(evidence: Evidence, rows: np.ndarray) -> Evidence:
+    """The evidence of these rows (c,) alone; reference rows that are not among them drop out."""
+    found = {}
+    for part in fields(evidence):
+        value = getattr(evidence, part.name)
+        if not isinstance(value, np.ndarray) or part.name == "ridge":
+            continue
+        if part.name == "reference":
+            found["reference"] = np.flatnonzero(np.isin(rows, value))
+        else:
+            found[part.name] = value[:, rows] if part.name in ("members", VOTES) else value[rows]
+    return replace(evidence, **found)
 
 
 def gather(
@@ -97,8 +120,13 @@ def gather(
     if "members" in needs:
         found["members"] = members_of(_needed(committee, "a committee"), pool.X)
     if "last" in needs:
-        hidden = embed_many(committee.learner, first_of(committee), pool.X)[0]
-        found["last"] = np.hstack([hidden, np.ones((len(pool), 1))])
+        found["last"] = _last(_needed(committee, "a committee"), pool.X, x_std)
+    if "proba" in needs:
+        found["proba"] = moments(_needed(committee, "a committee"), pool.X)[0]
+    if VOTES in needs:
+        found[VOTES] = _votes(_needed(committee, "a committee"), pool.X)
+    if "head" in needs:
+        found["head"] = _head(_needed(committee, "a committee"))
     if "grad" in needs:
         found["grad"] = gradients(key_for(key, "sketch"), committee, pool.X)
         found["stand_in"] = stand_in(committee)
@@ -155,6 +183,32 @@ def _unknown(committee: Committee, X: np.ndarray, rows: np.ndarray, wide: bool) 
     mean, var = np.full((len(X), len(committee.center)), np.nan), np.full(len(X), np.nan)
     mean[rows], var[rows] = moments(committee, X[rows])
     return mean, var
+
+
+def _last(committee: Committee, X: np.ndarray, x_std: np.ndarray) -> np.ndarray:
+    """Features of the first member and a 1 (n, h + 1): standardised inputs where a classifier has no layers to show."""
+    if getattr(committee.learner, "classifies", False) and not hasattr(committee.learner, "head"):
+        hidden = x_std
+    else:
+        hidden = embed_many(committee.learner, first_of(committee), X)[0]
+    return np.hstack([hidden, np.ones((len(X), 1), hidden.dtype)])
+
+
+def _votes(committee: Committee, X: np.ndarray) -> np.ndarray:
+    """Probabilities (t, n, k) of the members, or of the models fitted to bootstrap samples where there is but one."""
+    if not deterministic(committee.learner):
+        return np.asarray(predict_many(committee.learner, committee.params, X).mean)
+    bagged = trained_beside(committee, VOTES)
+    return np.asarray(predict_many(bagged.learner, bagged.params, X).mean)
+
+
+def _head(committee: Committee) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if not hasattr(committee.learner, "head"):
+        raise InputError(
+            f"{type(committee.learner).__name__} has no linear layer to show: choose a strategy that needs none, "
+            "such as u_herding, margin or badge, or a learner that has one, such as Softmax"
+        )
+    return committee.learner.head(pick(committee.params, 0))
 
 
 def _beside(committee: Committee, name: str, X: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ def choose(
     box: Box | None = None,
     price: np.ndarray | None = None,
     allow_replicates: bool = False,
+    round_: int = 0,
 ) -> tuple[Pool, Selection]:
     """The pool and at most b rows of it that the strategy chooses; rows that are made up change the pool's X.
 
@@ -43,8 +44,7 @@ def choose(
     anchors = (part.labelled | part.pending) & ~hidden[rows]
     bounds = (pool.X.min(0), pool.X.max(0)) if box is None else box.bounds
     evidence = gather(key, committee, part, strategy.needs, anchors=anchors, box=bounds)
-    if price is not None:
-        evidence = replace(evidence, price=price[rows])
+    evidence = replace(evidence, round=round_, price=None if price is None else price[rows])
     if strategy.synthesise is not None:
         return _made_up(key, strategy, committee, pool, evidence, box, b)
     if pool.group is None or allow_replicates:

@@ -220,6 +220,7 @@ def _ask(session: Session, b: int) -> tuple[Session, Batch]:
     found, chosen = choose(
         key, strategy, session_.selecting if strategy.learns else None, taken, rest, hidden=hidden, drawn=audit,
         box=session.box, price=session.price, allow_replicates=session.allow_replicates,
+        round_=session.round,
     )  # fmt: skip
     session_ = replace(session_, pool=replace(session_.pool, X=found.X))
     index = np.concatenate([audit, chosen.index])

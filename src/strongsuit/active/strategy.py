@@ -13,6 +13,7 @@ from strongsuit.active.auxiliary import BESIDE, offered
 from strongsuit.active.evidence import Evidence
 from strongsuit.active.selectors.candidates import Candidates, Selection
 from strongsuit.active.selectors.k_center import density_weights
+from strongsuit.active.selectors.top_k import top_k
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.nearest import kth_distance
 from strongsuit.errors import InputError
@@ -80,10 +81,16 @@ def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selecti
         () if strategy.blocks is None else strategy.blocks(evidence),
         density_weights(_spacing(evidence)) if strategy.density else None,
         Candidates.noise if strategy.noise is None else strategy.noise(evidence),
+        labels=evidence.classes,
     )
     chosen = strategy.select(key_for(key, "select"), candidates, b)
     flags = [flag for flag in (chosen.degraded, STAND_IN if evidence.stand_in else "") if flag]
     return replace(chosen, degraded=",".join(flags))
+
+
+def scores_of(strategy: Strategy, evidence: Evidence) -> np.ndarray | None:
+    """The score (n,) by which alone the strategy ranks rows; None for one whose picks depend on each other."""
+    return _score(strategy, evidence) if strategy.select is top_k else None
 
 
 def _score(strategy: Strategy, evidence: Evidence) -> np.ndarray | None:

@@ -25,7 +25,8 @@ class Original:
 
 @dataclass(frozen=True)
 class PublicSet:
-    """A public regression table: features first, targets last; `groups` for the honest split."""
+    """A public table: features first, targets last; `groups` for the honest split. `task` is "regression", or
+    "classification" where the one target names a class."""
 
     name: str
     rows: int
@@ -35,6 +36,7 @@ class PublicSet:
     licence: str = _CC_BY
     groups: tuple[str, ...] = ()
     original: Original | None = None  # None: its home offers Excel, an archive, or other digits
+    task: str = "regression"
 
 
 _ABALONE = "sex length diameter height whole_weight shucked_weight viscera_weight shell_weight rings"
@@ -57,6 +59,11 @@ _MIX = "cement blast_furnace_slag fly_ash water superplasticizer coarse_aggregat
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
+
+
+def _classes(name: str, rows: int, checksum: str, source: str) -> PublicSet:
+    """A classification table, whose copies put the column `class` last."""
+    return PublicSet(name, rows, ("class",), checksum, source, task="classification")
 
 
 _ROWS = (
@@ -127,6 +134,30 @@ _ROWS = (
         "309566eedbe3dcd08aa9c82754416f27cac49eb8e7e3debda37dafe0275ca3f8", "UCI 243, doi 10.24432/C5XG7R",
         groups=_names(_YACHT)[:5],  # 22 hulls at 14 speeds each
         original=Original(_UCI + "00243/yacht_hydrodynamics.data", r"\s+", _names(_YACHT)),
+    ),
+    _classes(
+        "letter", 20_000, "85499e152303caddddd08619489e0a5619ad077ab6fb1af1fcf4ef9fb78aaa16",
+        "UCI 59, doi 10.24432/C5ZP40",
+    ),
+    _classes(
+        "optdigits", 5_620, "d74d494b9480155248ff58faae7ae5d7bc622dcaf3a4696f393b637f3c546daa",
+        "UCI 80, doi 10.24432/C50P49",
+    ),
+    _classes(
+        "satimage", 6_435, "5cf39a1f849ea90de6caf21bd9c7bbb894fa3961cff54cbe23e92ea1a12086f7",
+        "UCI 146, doi 10.24432/C55887",
+    ),
+    _classes(
+        "segment", 2_310, "83c1d185d4abf57372ee72a98db35abfa0346d55826c46cab6caf359d3bfc724",
+        "UCI 50, doi 10.24432/C5GP4N",
+    ),
+    _classes(
+        "vehicle", 846, "85cdeb33f8f62a1e70bcacbdf45ca19ae9f066b3f15be88b565abfbacdcd2959",
+        "UCI 149, doi 10.24432/C5HG6H",
+    ),
+    _classes(
+        "wdbc", 569, "e9b9b6d29fe1ebc3124f56ec707da1eecb40cda1e79db73aef35a89bf663ba06",
+        "UCI 17, doi 10.24432/C5DW2B",
     ),
 )  # fmt: skip
 PUBLIC_SETS: dict[str, PublicSet] = {row.name: row for row in _ROWS}

@@ -12,6 +12,7 @@ import logging
 import os
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,7 @@ DATA_VARIABLE = "STRONGSUIT_DATA"
 CACHE_VARIABLE = "STRONGSUIT_CACHE"
 TIMEOUT_SECONDS = 30
 MAX_DOWNLOAD = 64 << 20  # bytes; the largest set of the table takes 4 MiB
-_SUBFOLDERS = ("", "regression")
+_SUBFOLDERS = ("", "regression", "classification")
 _log = logging.getLogger(__name__)
 
 
@@ -51,13 +52,22 @@ def find(name: str) -> PublicSet:
 
 
 def _checked(public: PublicSet, path: Path) -> Table:
-    table = read_table(path, target=public.targets, groups=public.groups or None, group_features=True)
+    table = _read(public, path)
     if table.fingerprint != public.checksum:
         raise StoreError(
             f"{path} differs from the registered {public.name} ({public.source}): results would not compare; "
             "remove it, or read your own version by its path"
         )
     return table
+
+
+def _read(public: PublicSet, path: Path) -> Table:
+    """The table of a file; classes are a column of codes, which the reader of tables knows as a feature only."""
+    if public.task == "regression":
+        return read_table(path, target=public.targets, groups=public.groups or None, group_features=True)
+    table = read_table(path, categorical=public.targets)
+    names = tuple(name for name in table.names if name not in public.targets)
+    return replace(table, names=names, targets=public.targets)
 
 
 def _local(public: PublicSet) -> Path | None:

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 FOLDS = 4
 MEMBERS = 2  # of each network a fold: the mean of two is halfway to that of a committee
+PROOF_FOLDS = 5  # in which a learner must beat the mean
+PROOF_MEMBERS = 3  # of a committee a fold: one alone may be far off at a row, which a committee's mean is not
 MOST_ROWS = 2000  # of which errors are cross-validated
 
 
@@ -117,6 +119,26 @@ def fit_each(
         for place, found in zip(own, resume_many(learner, [keys[i] for i in own], begin, X, y, W[own]), strict=True):
             params[place] = found
     return params
+
+
+def beats_the_mean(key: Key, learner: Any, X: np.ndarray, y: np.ndarray) -> bool:
+    """Whether cross-validated errors on X (n, d), y (n, k) are below those of the mean by more than a standard
+    error."""
+    if len(X) < 2 * PROOF_FOLDS:
+        return False
+    scale = float(np.sqrt(((y - y.mean(0)) ** 2).mean()))
+    if scale == 0.0:
+        return False
+    y = (y - y.mean(0)) / scale
+    fold = key_for(key, "folds").numpy().permutation(np.arange(len(X)) % PROOF_FOLDS)
+    learner = point_only(learner)
+    members = committee_size(learner, PROOF_MEMBERS)
+    W = np.repeat(np.stack([fold != f for f in range(PROOF_FOLDS)]).astype(float), members, axis=0)
+    params = fit_each(learner, member_keys(key, len(W)), X, y, W)
+    said = np.asarray(predict_many(learner, params, X).mean, float)
+    said = said.reshape(PROOF_FOLDS, members, *said.shape[1:]).mean(1)
+    gain = (y**2 - (y - said[fold, np.arange(len(X))]) ** 2).mean(1)
+    return bool(gain.mean() > gain.std(ddof=1) / len(gain) ** 0.5)
 
 
 def searched(learner: Any, key: Key, X: np.ndarray, y: np.ndarray) -> list | None:

@@ -29,7 +29,8 @@ class Committee:
     """m fitted models of one learner; labels were centred by `center` (k,) and divided by `scale` before. `rows` is how
     many they have seen, `begun` how many at the last training from fresh weights. `auxiliary` holds models fitted
     beside them, by the field of Evidence that they answer. `compared` are the cross-validated errors by which the
-    learner was chosen, in squares of `scale`, the least first."""
+    learner was chosen, in squares of `scale`, the least first. `folds` are committees that did not see some of the
+    labelled rows, for a search that learns from these (see `folds.py`)."""
 
     learner: Any
     keys: tuple[Key, ...]
@@ -40,6 +41,7 @@ class Committee:
     rows: int = 0
     auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
     compared: tuple[tuple[str, float], ...] = ()
+    folds: tuple[Any, ...] = ()
 
 
 def train(

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SKETCH = 512  # columns of the gradient features: Holzmueller et al. (2023) found more to change nothing
 REFERENCES = 512  # rows against which influence is measured
+FOLDS = "folds"  # the need of searches for a strategy
 FIELDS = ("mean", "var", "members", "last", "grad", "ridge", "reference", "gp", *KINDS, "y_true")
 
 
@@ -43,6 +44,7 @@ class Evidence:
     (t, n, k) those of t models, and head, the weights (k, h) and biases (k,) of the linear softmax layer on the first h
     columns of last, with a mask (k,) of the classes that training showed. available, anchors (n,) bool: rows that may
     be chosen, and rows that already count (labelled or pending). round: how many batches were asked for before.
+    folds: the labelled rows in the eyes of committees that did not see them.
     """
 
     x: np.ndarray
@@ -69,6 +71,7 @@ class Evidence:
     votes: np.ndarray | None = None
     head: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     round: int = 0
+    folds: tuple[Evidence, ...] = ()
 
     @property
     def classes(self) -> np.ndarray:

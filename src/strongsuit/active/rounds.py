@@ -9,6 +9,7 @@ import numpy as np
 from strongsuit.active.box import Box
 from strongsuit.active.committee import Committee
 from strongsuit.active.evidence import Evidence, gather
+from strongsuit.active.folds import seen_from_outside
 from strongsuit.active.offers import sampled
 from strongsuit.active.pool import Pool, first_of_groups, part_of
 from strongsuit.active.selectors.candidates import Selection
@@ -45,6 +46,9 @@ def choose(
     bounds = (pool.X.min(0), pool.X.max(0)) if box is None else box.bounds
     evidence = gather(key, committee, part, strategy.needs, anchors=anchors, box=bounds)
     evidence = replace(evidence, round=round_, price=None if price is None else price[rows])
+    if committee is not None and committee.folds:
+        outside = seen_from_outside(key_for(key, "folds"), committee.folds, pool, strategy.needs)
+        evidence = replace(evidence, folds=outside)
     if strategy.synthesise is not None:
         return _made_up(key, strategy, committee, pool, evidence, box, b)
     if pool.group is None or allow_replicates:
@@ -74,7 +78,7 @@ def _distinct(key: Key, strategy: Strategy, evidence: Evidence, pool: Pool, draw
     open_rows = np.flatnonzero(evidence.available & ~np.isin(pool.group, pool.group[drawn]))
     first[open_rows[first_of_groups(pool.group[open_rows])]] = True
     seen = np.isin(pool.group, pool.group[(pool.labelled | pool.pending) & ~drawn])
-    index, gain, flags = np.zeros(0, int), np.zeros(0), []
+    index, gain, flags, facts = np.zeros(0, int), np.zeros(0), [], {}
     for tier, rows in enumerate((first & ~seen, first & seen)):
         count = min(b - len(index), int(rows.sum()))
         if count:
@@ -83,4 +87,5 @@ def _distinct(key: Key, strategy: Strategy, evidence: Evidence, pool: Pool, draw
             found = propose(key_for(key, tier), strategy, replace(evidence, available=rows, anchors=anchors), count)
             index, gain = np.append(index, found.index), np.append(gain, found.gain)
             flags += [found.degraded] if found.degraded else []
-    return Selection(index, gain, ",".join(dict.fromkeys(flags)))
+            facts = facts or found.facts
+    return Selection(index, gain, ",".join(dict.fromkeys(flags)), facts)

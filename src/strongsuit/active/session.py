@@ -10,6 +10,7 @@ The same session asked twice gives the same batch; the order in which labels are
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -19,8 +20,10 @@ import numpy as np
 from strongsuit.active import guard
 from strongsuit.active.auxiliary import has_kernel
 from strongsuit.active.box import Box
-from strongsuit.active.choice import Choice, committee_size, fit_each, point_only, serving
+from strongsuit.active.choice import Choice, beats_the_mean, serving
 from strongsuit.active.committee import Committee, train
+from strongsuit.active.evidence import FOLDS
+from strongsuit.active.folds import cross_fitted
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
 from strongsuit.active.offers import narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
@@ -28,7 +31,6 @@ from strongsuit.active.rounds import choose
 from strongsuit.active.strategies import find_strategy
 from strongsuit.active.strategy import Strategy, check_place
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import member_keys, predict_many
 from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -37,8 +39,6 @@ DEFAULT, START_STRATEGY = "qbc_gsxy", "lcmd_x"
 MEMBERS = 5  # of the committee that selects; the deployed one has as many
 LEAST_START = 20
 RESERVED = 0.1  # share of a table that only random draws may take
-FOLDS = 5
-TRIED = 3  # members a fold: one alone may be far off at a row, which a committee's mean is not
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Batch:
     """Rows to label: index (b,) in random order, role (b,), why they were chosen, and flags of the selector.
 
     `pick` (b,) is each row's place among those the strategy chose, from 1, and `gain` (b,) its criterion then; 0 and
-    NaN for random rows.
+    NaN for random rows. `facts` are what a search for a strategy has found.
     """
 
     index: np.ndarray
@@ -56,6 +56,7 @@ class Batch:
     degraded: str = ""
     pick: np.ndarray | None = None
     gain: np.ndarray | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -230,7 +231,7 @@ def _ask(session: Session, b: int) -> tuple[Session, Batch]:
     session_, batch = _asked(session_, index[shuffled], role[shuffled], strategy.name, words, chosen.degraded)
     pick = np.concatenate([np.zeros(len(audit), int), 1 + np.arange(len(chosen.index))])[shuffled]
     gain = np.concatenate([np.full(len(audit), np.nan), chosen.gain])[shuffled]
-    return session_, replace(batch, pick=pick, gain=gain)
+    return session_, replace(batch, pick=pick, gain=gain, facts=chosen.facts)
 
 
 def tell(session: Session, index: np.ndarray, y: np.ndarray) -> Session:
@@ -293,6 +294,10 @@ def _taught(key: Key, session: Session) -> Session:
         key_for(key, "train"), session.learner, session.pool, MEMBERS, rows=used, needs=session.strategy.needs,
         start=session.selecting,
     )  # fmt: skip
+    if FOLDS in session.strategy.needs:
+        own, needs = key_for(key, "folds"), session.strategy.needs
+        folds = cross_fitted(own, committee.learner, session.pool, MEMBERS, needs, rows=used)
+        committee = replace(committee, folds=folds)
     return replace(session, selecting=committee)
 
 
@@ -321,29 +326,8 @@ def _strategy(key: Key, session: Session) -> tuple[Session, Strategy]:
     """The strategy of this round: on the inputs alone until the learner has learned anything."""
     if not session.strategy.learns or session.learned:
         return session, session.strategy
-    if _has_learned(key_for(key, "learned"), session):
+    used = session.pool.labelled & (session.pool.role != AUDIT)
+    X, y = session.pool.X[used], session.pool.y[used]
+    if beats_the_mean(key_for(key, "learned"), chosen_learner(session), X, y):
         return replace(session, learned=True), session.strategy
     return session, find_strategy(START_STRATEGY)
-
-
-def _has_learned(key: Key, session: Session) -> bool:
-    """Whether cross-validated errors are below those of the mean by more than a standard error."""
-    pool = session.pool
-    used = np.flatnonzero(pool.labelled & (pool.role != AUDIT))
-    if len(used) < 2 * FOLDS:
-        return False
-    y = pool.y[used]
-    center = y.mean(0)
-    scale = float(np.sqrt(((y - center) ** 2).mean()))
-    if scale == 0.0:
-        return False
-    y = (y - center) / scale
-    fold = key_for(key, "folds").numpy().permutation(np.arange(len(used)) % FOLDS)
-    learner = point_only(chosen_learner(session))
-    members = committee_size(learner, TRIED)
-    W = np.repeat(np.stack([fold != f for f in range(FOLDS)]).astype(float), members, axis=0)
-    params = fit_each(learner, member_keys(key, len(W)), pool.X[used], y, W)
-    said = np.asarray(predict_many(learner, params, pool.X[used]).mean, float)
-    said = said.reshape(FOLDS, members, *said.shape[1:]).mean(1)
-    gain = (y**2 - (y - said[fold, np.arange(len(used))]) ** 2).mean(1)
-    return bool(gain.mean() > gain.std(ddof=1) / len(gain) ** 0.5)

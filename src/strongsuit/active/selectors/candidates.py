@@ -5,8 +5,9 @@ Shapes: n rows of the pool, p width of the embedding, b rows asked for. Row numb
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -44,12 +45,14 @@ class Candidates:
 class Selection:
     """The chosen rows, first choice first.
 
-    index (b,) row numbers; gain (b,) the rule's criterion at each pick; degraded: flags joined by commas, or "".
+    index (b,) row numbers; gain (b,) the rule's criterion at each pick; degraded: flags joined by commas, or "". facts:
+    what a search for a strategy has found, for the record.
     """
 
     index: np.ndarray
     gain: np.ndarray
     degraded: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,235 @@
+"""How much each strategy should count, learned by gradient from ranks and rewards of labelled rows.
+
+What SearchNet of AutoAL (arXiv 2410.13853) is meant to do. Its released form has no gradient: a sigmoid of slope 1e11
+is flat at every row in double precision. Here selection is soft with an exact count, strategies speak by ranks, and
+equal weights, that is the mean rank, are both the start and what the weights are pulled towards.
+
+Shapes: B searches side by side, each on some of the F folds; c rows a fold, padded; K strategies; q features of a row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+STEPS, RATE = 150, 0.05  # of Adam
+PULL = 0.5  # times the divergence of the weights from equal ones
+HOT, COLD = 1.0, 0.1  # temperature, in standard deviations of the scores, at the first and the last step
+EVEN = float(np.log(np.e - 1.0))  # softplus of it is 1
+HIDDEN, SHRINK = 16, 1e-2  # of weights that depend on the row
+BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_ADAM = (0.9, 0.999, 1e-8)
+_NEWTON = 60  # steps at most: each at least halves the interval that holds a threshold
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is learned from: `ranks` (F, c, K) in [0, 1] of labelled rows in the eyes of strategies that did not see
+    their labels, a `reward` (F, c) for each row, `real` (F, c) false where there is no row, and the number `take` (F,)
+    of rows that a batch takes of each fold. `features` (F, c, q) are looked at only by weights that depend on the row.
+    """
+
+    ranks: np.ndarray
+    reward: np.ndarray
+    real: np.ndarray
+    take: np.ndarray
+    features: np.ndarray | None = None
+
+    @property
+    def share(self) -> float:
+        """The share of the rows that a batch takes."""
+        return float(self.take.sum() / self.real.sum())
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of B searches: `even` (B, K) before softplus, and what a row's features add: `out` (B, K, h) times
+    tanh(`within` (B, h, q) features). `gradient` (B,): the norm of the first gradient."""
+
+    even: np.ndarray
+    out: np.ndarray | None = None
+    within: np.ndarray | None = None
+    gradient: np.ndarray | None = None
+
+    def of(self, features: np.ndarray | None) -> np.ndarray:
+        """The weights of all rows: (B, 1, 1, K), or (B, F, c, K) where they depend on the row."""
+        lifted = self.even[:, None, None] + EVEN
+        return _softplus(lifted if self.out is None else lifted + self.hidden(features) @ self._out)
+
+    def hidden(self, features: np.ndarray) -> np.ndarray:
+        """The hidden units (B, F, c, h) of all rows."""
+        return np.tanh(features @ np.swapaxes(self.within, 1, 2)[:, None])
+
+    @property
+    def _out(self) -> np.ndarray:
+        return np.swapaxes(self.out, 1, 2)[:, None]
+
+    def shares(self) -> np.ndarray:
+        """Those (B, K) that hold for all rows, summing to 1."""
+        own = _softplus(self.even + EVEN)
+        return own / own.sum(1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Weights (K,) that sum to 1: those learned, blended with equal ones by `blend`; `gains` (F,) the mean reward of
+    the rows taken over that of the mean rank; `gradient` the norm of the first gradient; `reason` says why the search
+    was not used, "" if it was."""
+
+    share: np.ndarray
+    blend: float
+    gains: np.ndarray
+    gradient: float
+    reason: str = ""
+
+
+def learn(
+    lesson: Lesson, used: np.ndarray, *, steps: int = STEPS, pull: float = PULL, draws: np.ndarray | None = None
+) -> Weights:
+    """The weights of B searches, each on the folds that `used` (B, F) marks, after `steps` of Adam from equal ones.
+    `draws` (h, q) are first weights on the features, which make the strategies' weights depend on the row."""
+    B, K = len(used), lesson.ranks.shape[-1]
+    found = [np.zeros((B, K))]
+    if draws is not None:
+        found += [np.zeros((B, K, len(draws))), np.tile(draws, (B, 1, 1))]
+    moments = [(np.zeros_like(one), np.zeros_like(one)) for one in found]
+    first = np.zeros(B)
+    for step in range(steps):
+        heat = HOT * (COLD / HOT) ** (step / max(1, steps - 1))
+        _, slopes = loss_and_slopes(lesson, used, Weights(*found), heat=heat, pull=pull)
+        if step == 0:
+            first = np.sqrt(sum((slope.reshape(B, -1) ** 2).sum(1) for slope in slopes))
+        for place, slope in enumerate(slopes):
+            found[place], moments[place] = _adam(found[place], slope, moments[place], step + 1)
+    even, *rest = found
+    return Weights(even, *(rest or (None, None)), first)
+
+
+def loss_and_slopes(
+    lesson: Lesson, used: np.ndarray, weights: Weights, *, heat: float, pull: float
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Minus the mean reward (B,) of the rows that are softly taken, plus the pull towards equal weights; and its
+    gradient by `even`, and by `out` and `within` where there are these. The temperature is not differentiated."""
+    W, K = weights.of(lesson.features), lesson.ranks.shape[-1]
+    seen = used[:, :, None] & lesson.real  # (B, F, c)
+    centred = lesson.ranks - (1.0 - lesson.share)
+    scores = (W * centred).sum(-1)
+    tau = heat * _spread(scores, seen)
+    taken = soft_take(scores, seen, lesson.take, tau)
+    count = (used * lesson.take).sum(1)
+    q = _mean_shares(W, seen)
+    loss = -(taken * lesson.reward).sum((1, 2)) / count + pull * (q * np.log(q * K)).sum(1)
+    by_score = _through_take(-lesson.reward / count[:, None, None], taken, tau)
+    by_weight = by_score[..., None] * centred
+    return loss + _shrunk(weights), _through_softplus(by_weight, pull, W, q, seen, weights, lesson.features)
+
+
+def soft_take(scores: np.ndarray, seen: np.ndarray, take: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """How far (B, F, c) each row is taken, between 0 and 1: a sigmoid about a threshold by which the rows seen of each
+    fold sum to its count exactly. Newton's steps inside a shrinking interval."""
+    tau = tau[:, None, None]
+    low = np.where(seen, scores, np.inf).min(-1, keepdims=True) - 40.0 * tau
+    high = np.where(seen, scores, -np.inf).max(-1, keepdims=True) + 40.0 * tau
+    some = seen.any(-1, keepdims=True)
+    low, high = np.where(some, low, 0.0), np.where(some, high, 0.0)
+    middle = 0.5 * (low + high)
+    for _ in range(_NEWTON):
+        found = np.where(seen, _sigmoid((scores - middle) / tau), 0.0)
+        excess = found.sum(-1, keepdims=True) - np.where(some, take[:, None], 0.0)
+        if np.abs(excess).max() < 1e-10:
+            break
+        low, high = np.where(excess > 0.0, middle, low), np.where(excess > 0.0, high, middle)
+        slope = (found * (1.0 - found)).sum(-1, keepdims=True) / tau
+        step = middle + excess / np.maximum(slope, 1e-300)
+        middle = np.where((step > low) & (step < high), step, 0.5 * (low + high))
+    return found
+
+
+def blended(lesson: Lesson, *, steps: int = STEPS, pull: float = PULL) -> Learned:
+    """Weights learned on all folds, blended with equal ones as far as they prove better than the mean rank on folds
+    that took no part: the smallest blend whose mean gain is within a standard error of the best one's."""
+    folds, K = lesson.reward.shape[0], lesson.ranks.shape[-1]
+    used = np.vstack([np.ones(folds, bool), ~np.eye(folds, dtype=bool)])
+    found = learn(lesson, used, steps=steps, pull=pull)
+    whole, *apart = found.shares()
+    gains = np.array([[gain(lesson, f, _mixed(one, blend)) for blend in BLENDS] for f, one in enumerate(apart)])
+    mean, error = gains.mean(0), gains.std(0, ddof=1) / folds**0.5
+    best = int(np.argmax(mean))
+    chosen = int(np.flatnonzero(mean >= mean[best] - error[best])[0])
+    reason = "no_gain_over_rank_average" if BLENDS[chosen] == 0.0 and K > 1 else ""
+    gradient = float(found.gradient[0])
+    return Learned(_mixed(whole, BLENDS[chosen]), BLENDS[chosen], gains[:, chosen], gradient, reason)
+
+
+def gain(lesson: Lesson, fold: int, weights: np.ndarray) -> float:
+    """The mean reward of the rows that weights (K,) take of a fold, over that of the rows which the mean rank takes."""
+    real = lesson.real[fold]
+    ranks, reward = lesson.ranks[fold][real], lesson.reward[fold][real]
+    ours, even = (reward[_best(score, int(lesson.take[fold]))].mean() for score in (ranks @ weights, ranks.mean(1)))
+    return float(ours - even)
+
+
+def _best(score: np.ndarray, count: int) -> np.ndarray:
+    return np.argsort(-score, kind="stable")[:count]
+
+
+def _mixed(share: np.ndarray, blend: float) -> np.ndarray:
+    return blend * share + (1.0 - blend) / len(share)
+
+
+def _spread(scores: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The standard deviation (B,) of the scores of the rows seen, 1 where they are all alike."""
+    count = seen.sum((1, 2))
+    mean = np.where(seen, scores, 0.0).sum((1, 2)) / count
+    spread = np.sqrt((np.where(seen, scores - mean[:, None, None], 0.0) ** 2).sum((1, 2)) / count)
+    return np.where(spread > 0.0, spread, 1.0)
+
+
+def _mean_shares(W: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """The mean (B, K) over the rows seen of each strategy's share of the weights."""
+    share = W / W.sum(-1, keepdims=True)
+    if W.shape[1] == 1:
+        return share[:, 0, 0]
+    return (share * seen[..., None]).sum((1, 2)) / seen.sum((1, 2))[:, None]
+
+
+def _through_take(slope: np.ndarray, taken: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """The slope (B, F, c) by score, from that by how far rows are taken: what one row gains, the rest of its fold
+    loses."""
+    spread = taken * (1.0 - taken)
+    mean = (spread * slope).sum(-1, keepdims=True) / np.maximum(spread.sum(-1, keepdims=True), 1e-300)
+    return spread * (slope - mean) / tau[:, None, None]
+
+
+def _through_softplus(by_weight, pull: float, W, q, seen, weights: Weights, features) -> list[np.ndarray]:
+    """The gradient by the parameters, from that by the weights of all rows and the pull on their mean shares."""
+    total, by_share = W.sum(-1, keepdims=True), (np.log(q * q.shape[1]) + 1.0)[:, None, None]
+    pulled = pull * (by_share - (W / total * by_share).sum(-1, keepdims=True)) / total
+    bend = -np.expm1(-W)  # the derivative of softplus is 1 - exp(-softplus)
+    if weights.out is None:
+        return [(by_weight.sum((1, 2)) + pulled[:, 0, 0]) * bend[:, 0, 0]]
+    rows = seen / seen.sum((1, 2), keepdims=True)
+    inner = (by_weight + pulled * rows[..., None]) * bend
+    hidden = weights.hidden(features)
+    out = np.einsum("bfck,bfch->bkh", inner, hidden) + 2.0 * SHRINK * weights.out
+    within = np.einsum("bfch,fcq->bhq", (inner @ weights.out[:, None]) * (1.0 - hidden**2), features)
+    return [inner.sum((1, 2)), out, within]
+
+
+def _shrunk(weights: Weights) -> np.ndarray | float:
+    return 0.0 if weights.out is None else SHRINK * (weights.out**2).sum((1, 2))
+
+
+def _adam(value: np.ndarray, slope: np.ndarray, moments, step: int) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    first, second, least = _ADAM
+    m, v = first * moments[0] + (1 - first) * slope, second * moments[1] + (1 - second) * slope**2
+    return value - RATE * (m / (1 - first**step)) / (np.sqrt(v / (1 - second**step)) + least), (m, v)
+
+
+def _softplus(value: np.ndarray) -> np.ndarray:
+    return np.logaddexp(0.0, value)
+
+
+def _sigmoid(value: np.ndarray) -> np.ndarray:
+    return 0.5 * (1.0 + np.tanh(0.5 * value))

@@ -9,11 +9,12 @@ import numpy as np
 
 from strongsuit.active.selectors.candidates import Candidates, Selection, Usable, finish, usable
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.ties import keyed_order, largest, ranks, tie_seed
+from strongsuit.core.ties import keyed_order, largest
 from strongsuit.errors import InputError
 
 _NEVER = -1e300  # the finite score of a row that never flips
 _LEAST_CAP = 1e-6  # a loop over caps that would take a million steps is no one's wish
+_EQUALLY_FAR = 1e-9  # of the longest row: smaller differences of distances to a centre are rounding
 
 
 def feature_mixing(
@@ -67,13 +68,13 @@ def _one_a_cluster(key: Key, pool: Usable, rows: np.ndarray, b: int) -> np.ndarr
     order = largest(key, pool.score[rows], rows, len(rows))  # by the score, so that the pool's order decides nothing
     if b == len(order):
         return order
-    nearest = np.sort(_nearest_to_centres(key, pool.X[order], order, b))
+    nearest = np.sort(_nearest_to_centres(key, pool.X[order], b))
     others = np.setdiff1d(np.arange(len(order)), nearest)
     return order[np.append(nearest, others[: b - len(nearest)])]
 
 
-def _nearest_to_centres(key: Key, X: np.ndarray, rows: np.ndarray, b: int) -> np.ndarray:
-    """The position of the row nearest to its centre in each of at most b clusters of X (m, p), ties keyed."""
+def _nearest_to_centres(key: Key, X: np.ndarray, b: int) -> np.ndarray:
+    """The place of the row nearest to its centre in each of at most b clusters of X (m, p); of equal ones the first."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -82,9 +83,11 @@ def _nearest_to_centres(key: Key, X: np.ndarray, rows: np.ndarray, b: int) -> np
         # In float64, so that a pool's precision does not decide where the centres end.
         means = KMeans(b, n_init=1, random_state=key_for(key, "k_means").integer()).fit(X.astype(np.float64))
     off = np.linalg.norm(X - means.cluster_centers_[means.labels_], axis=1)
-    order = np.lexsort((ranks(tie_seed(key), rows), off, means.labels_))
-    _, first = np.unique(means.labels_[order], return_index=True)
-    return order[first]
+    least = np.full(b, np.inf)
+    np.minimum.at(least, means.labels_, off)
+    # The two rows of a cluster are equally far from their mean; rounding is not to choose between them.
+    near = np.flatnonzero(off <= least[means.labels_] + _EQUALLY_FAR * np.linalg.norm(X, axis=1).max())
+    return near[np.unique(means.labels_[near], return_index=True)[1]]
 
 
 def _filled(key: Key, pool: Usable, rows: np.ndarray, count: int, fill: str) -> np.ndarray:

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
+from strongsuit.core import flips
 from strongsuit.core import flips_traced as traced
 from strongsuit.core.compile import trace_counts
 from strongsuit.core.flips import (
     class_anchors,
+    farthest_anchor,
     first_flip,
     flip_share,
     nearest_plane,
@@ -93,6 +95,20 @@ def test_units_and_common_parts_of_the_weights_decide_nothing(case, power: float
     np.testing.assert_allclose(flip_share(W + 8.0, c + 5.0, Z, anchors), e, rtol=1e-6)
 
 
+@settings(max_examples=40)
+@given(heads, st.sampled_from([0.0, 1e-12, 1e-7, 1e-3]))
+def test_the_short_way_to_the_share_is_the_long_one(case, off: float) -> None:
+    W, c, Z, anchors = case
+    # Two planes that pull nearly opposite ways, and rows for which both are equally far.
+    across = unit(W[1] - W[0])
+    even = np.vstack([W[0], 2.0 * W[0] - W[1] + off * W[-1], W[1]]), np.array([50.0, 0.0, 0.0])
+    level = Z - np.outer(Z @ across, across)
+    for rows, weights, offsets in ((Z, W, c), (level, *even)):
+        U = safe_directions(weights, rows @ weights.T + offsets)
+        long = first_flip(weights, offsets, rows, U) / farthest_anchor(rows, anchors)
+        np.testing.assert_allclose(flip_share(weights, offsets, rows, anchors), long, rtol=1e-6)
+
+
 @settings(max_examples=30)
 @given(heads, st.integers(0, 10**6))
 def test_flips_and_planes_are_where_a_plain_loop_finds_them(case, seed: int) -> None:
@@ -133,6 +149,19 @@ def test_classes_that_were_never_seen_count_for_nothing() -> None:
     # Probability 0 says the same as the mask.
     never = np.where(seen, np.nan_to_num(offsets), -np.inf)
     np.testing.assert_array_equal(flip_share(np.nan_to_num(wide), never, Z, anchors), flip_share(W, c, Z, anchors))
+
+
+def test_chunks_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    W, c, Z, anchors = head(12, n=100)
+    U = safe_directions(W, Z @ W.T + c)
+
+    def all_of_them() -> tuple:
+        return flip_share(W, c, Z, anchors), nearest_plane(W, c, Z), first_flip(W, c, Z, U), U
+
+    whole = all_of_them()
+    monkeypatch.setattr(flips, "_NUMBERS", 70)
+    for one, other in zip(whole, all_of_them(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_order_of_classes_decides_nothing() -> None:

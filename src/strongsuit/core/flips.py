@@ -9,16 +9,16 @@ weights are subtracted from all others' once, so that no digits are lost where w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import softmax
 
 from strongsuit.core.arrays import chunks, pad_rows
 from strongsuit.errors import InputError
 
 _NUMBERS = 2**18  # of a table held at once
 _TILE = 16  # rows that a product is padded to a multiple of
+_CANCELLED = 1e-4  # of the squared sum of lengths: a squared direction of less has lost four digits of sixteen
 _EPS = np.finfo(np.float64).eps
 
 
@@ -87,7 +87,7 @@ def flip_share(
     W, c = _known(W, c, seen)
     s = np.full(len(Z), np.inf)
     for block in _blocks(W, _logits(W, c, Z)):
-        s[block.rows] = _crossings(block, _directions(block))
+        s[block.rows] = _uphill_crossings(block)
     h = farthest_anchor(Z, anchors)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(h == 0.0, np.inf, s / h)  # a row on its only anchor stays where it is
@@ -225,20 +225,49 @@ def _lengths(apart: np.ndarray) -> np.ndarray:
     return size * np.linalg.norm(apart / size[:, None], axis=1)
 
 
-def _directions(block: _Block) -> np.ndarray:
-    """Unit vectors (c, p) along sum_c q_c (w_c - w_y), q the softmax of the others; 0 where they cancel."""
-    size = block.lengths.max()
+def _weights(block: _Block) -> np.ndarray:
+    """What each other class weighs (c, o) in the gradient: its probability over the largest of theirs."""
     with np.errstate(invalid="ignore", over="ignore"):
-        q = np.nan_to_num(softmax(block.logits, axis=1))  # -inf throughout: no other class has a chance
-        U = _product(q, block.apart / size)
-        length = np.linalg.norm(U, axis=1, keepdims=True)
-        rounding = 2.0 * q.shape[1] * _EPS * (q @ (block.lengths / size))[:, None]
-        return np.divide(U, length, out=np.zeros_like(U), where=length > rounding)
+        q = np.exp(block.logits - block.logits.max(axis=1, keepdims=True))
+    return np.nan_to_num(q, copy=False)  # -inf throughout: no other class has a chance
+
+
+def _directions(block: _Block) -> np.ndarray:
+    """Unit vectors (c, p) along sum_c q_c (w_c - w_y); 0 where they cancel."""
+    q, size = _weights(block), block.lengths.max()
+    U = _product(q, block.apart / size)
+    length = np.linalg.norm(U, axis=1, keepdims=True)
+    rounding = 2.0 * q.shape[1] * _EPS * (q @ (block.lengths / size))[:, None]
+    return np.divide(U, length, out=np.zeros_like(U), where=length > rounding)
 
 
 def _crossings(block: _Block, U: np.ndarray) -> np.ndarray:
     """The least gap / slope (c,) over the classes that gain on y along u; a slope of the size of rounding is none."""
     with np.errstate(invalid="ignore", over="ignore"):
-        slopes = _product(U, block.apart.T)
-        gains = slopes > U.shape[1] * _EPS * block.lengths
+        return _least_ratio(block, _product(U, block.apart.T))
+
+
+def _least_ratio(block: _Block, slopes: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore", over="ignore"):
+        gains = slopes > block.apart.shape[1] * _EPS * block.lengths
         return np.divide(block.gaps, slopes, out=np.full(slopes.shape, np.inf), where=gains).min(axis=1)
+
+
+def _uphill_crossings(block: _Block) -> np.ndarray:
+    """`_crossings` along `_directions` (c,), from the products of the weights' differences instead of the directions.
+
+    With few classes that leaves p out of the work of a row. Its square loses the digits of a direction in which the
+    differences nearly cancel: such rows, and heads of many classes, go the long way.
+    """
+    if len(block.apart) > block.apart.shape[1]:
+        return _crossings(block, _directions(block))
+    q, size = _weights(block), block.lengths.max()
+    V = block.apart / size
+    slopes = _product(q, V @ V.T)
+    squares = np.einsum("co,co->c", q, slopes)
+    faint = ~(squares > _CANCELLED * (q @ (block.lengths / size)) ** 2)
+    out = _least_ratio(block, slopes * (size / np.sqrt(np.where(faint, 1.0, squares)))[:, None])
+    if faint.any():
+        few = replace(block, rows=block.rows[faint], logits=block.logits[faint], gaps=block.gaps[faint])
+        out[faint] = _crossings(few, _directions(few))
+    return out

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.active.calibration import temperature_of
 from strongsuit.active.choice import deterministic
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
@@ -27,6 +28,7 @@ KERNEL = "gp"  # the field and the name of a model that is asked for the feature
 BESIDE = {**KINDS, KERNEL: KERNEL}
 VOTES = "votes"  # the field that models fitted to bootstrap samples answer, where one model is all of the committee
 BAGS = 10
+TEMPERATURE = "temperature"  # the field that models of a part of the labels answer, judged by the rest
 KERNEL_NUMBERS, LEAST_RANK = 10**8, 64  # kernel features held at once (0.8 GB), but never fewer columns than that
 
 
@@ -61,6 +63,8 @@ def fit_beside(
         found[field] = Auxiliary(beside, params)
     if VOTES in needs and deterministic(learner):
         found[VOTES] = Auxiliary(learner, _bagged(key_for(key, VOTES), learner, X, y))
+    if TEMPERATURE in needs:
+        found[TEMPERATURE] = Auxiliary(learner, temperature_of(key_for(key, TEMPERATURE), learner, X, y))
     return found
 
 

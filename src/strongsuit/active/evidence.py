@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from strongsuit.active.auxiliary import KINDS, VOTES, has_kernel, kernel_of, uncertainty
+from strongsuit.active.auxiliary import KINDS, TEMPERATURE, VOTES, has_kernel, kernel_of, uncertainty
 from strongsuit.active.choice import deterministic, point_only
 from strongsuit.active.committee import NUMBERS, Committee, first_of, members_of, moments, trained_beside
 from strongsuit.active.pool import Pool
@@ -23,6 +23,7 @@ from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
 
+DROPS, DROPPED = 3, 0.75  # passes with thinned features, and the share that is left out (DropQuery)
 SKETCH = 512  # columns of the gradient features: Holzmueller et al. (2023) found more to change nothing
 REFERENCES = 512  # rows against which influence is measured
 FOLDS = "folds"  # the need of searches for a strategy
@@ -42,9 +43,10 @@ class Evidence:
     has; price (n,) what a label costs, by which scores are divided; stand_in, what grad shows in place of the
     committee's own gradients, "" if it shows these. Of classifiers: proba (n, k) probabilities of all rows, votes
     (t, n, k) those of t models, and head, the weights (k, h) and biases (k,) of the linear softmax layer on the first h
-    columns of last, with a mask (k,) of the classes that training showed. available, anchors (n,) bool: rows that may
-    be chosen, and rows that already count (labelled or pending). round: how many batches were asked for before.
-    folds: the labelled rows in the eyes of committees that did not see them.
+    columns of last, with a mask (k,) of the classes that training showed; temperature, by which to cool probabilities;
+    dropped_votes (n,) how many passes with thinned features predict another class. available, anchors (n,) bool: rows
+    that may be chosen, and rows that already count (labelled or pending). round: how many batches were asked for
+    before. folds: the labelled rows in the eyes of committees that did not see them.
     """
 
     x: np.ndarray
@@ -70,6 +72,8 @@ class Evidence:
     proba: np.ndarray | None = None
     votes: np.ndarray | None = None
     head: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    temperature: float = 1.0
+    dropped_votes: np.ndarray | None = None
     round: int = 0
     folds: tuple[Evidence, ...] = ()
 
@@ -128,8 +132,13 @@ def gather(
         found["proba"] = moments(_needed(committee, "a committee"), pool.X)[0]
     if VOTES in needs:
         found[VOTES] = _votes(_needed(committee, "a committee"), pool.X)
-    if "head" in needs:
+    if needs & {"head", "dropped_votes"}:
         found["head"] = _head(_needed(committee, "a committee"))
+    if TEMPERATURE in needs:
+        found[TEMPERATURE] = trained_beside(_needed(committee, "a committee"), TEMPERATURE).params
+    if "dropped_votes" in needs:
+        last = found.get("last", _last(committee, pool.X, x_std))
+        found["dropped_votes"] = _dropped_votes(key_for(key, "drop"), last[:, :-1], found["head"])
     if "grad" in needs:
         found["grad"] = gradients(key_for(key, "sketch"), committee, pool.X)
         found["stand_in"] = stand_in(committee)
@@ -212,6 +221,18 @@ def _head(committee: Committee) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             "such as u_herding, margin or badge, or a learner that has one, such as Softmax"
         )
     return committee.learner.head(pick(committee.params, 0))
+
+
+def _dropped_votes(key: Key, Z: np.ndarray, head: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+    """How many (n,) of DROPS passes with thinned features (n, h) predict another class than the features do."""
+    (W, c, seen), rng = head, key.numpy()
+    off = np.where(seen, 0.0, -np.inf)
+    said = (Z @ W.T + c + off).argmax(1)
+    found = np.zeros(len(Z), int)
+    for _ in range(DROPS):
+        thinned = np.where(rng.random(Z.shape, np.float32) < DROPPED, 0.0, Z) / (1.0 - DROPPED)
+        found += (thinned @ W.T + c + off).argmax(1) != said
+    return found
 
 
 def _beside(committee: Committee, name: str, X: np.ndarray) -> np.ndarray:

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.active.calibration import dealt, folds_of
 from strongsuit.active.committee import Committee, train
 from strongsuit.active.evidence import FOLDS, Evidence, gather
 from strongsuit.active.pool import AVAILABLE, Pool, part_of
 from strongsuit.core.keys import Key, key_for
-
-ROWS_A_FOLD, FEWEST, MOST = 8, 2, 5  # a fold for so many labels, and how many there are at least and at most
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ def cross_fitted(
     """A committee for each fold of the labelled rows, or of those of `rows` (n,) bool among them, trained on the rest
     with what `needs` ask for beside it."""
     labelled = np.flatnonzero(pool.labelled if rows is None else pool.labelled & rows)
-    count = int(np.clip(len(labelled) // ROWS_A_FOLD, FEWEST, MOST))
+    count = folds_of(len(labelled))
     number = dealt(key_for(key, "deal"), pool.y[labelled], count)
     beside = set(needs) - {FOLDS}
     found = []
@@ -42,17 +41,6 @@ def cross_fitted(
         committee = train(key_for(key, fold), learner, pool, members, rows=seen, needs=beside)
         found.append(Fold(labelled, number == fold, committee))
     return tuple(found)
-
-
-def dealt(key: Key, y: np.ndarray, count: int) -> np.ndarray:
-    """The fold (n,) of every row, like classes spread evenly: rows are put in random order within a class and dealt out
-    in turn, and the next class goes on where the last one stopped. Of numbers y (n, k), neighbours count as alike."""
-    shuffled = key.numpy().permutation(len(y))
-    kind = y[shuffled].argmax(1) if y.shape[1] > 1 else np.argsort(np.argsort(y[shuffled, 0])) // count
-    order = shuffled[np.argsort(kind, kind="stable")]
-    found = np.empty(len(y), int)
-    found[order] = np.arange(len(y)) % count
-    return found
 
 
 def seen_from_outside(key: Key, folds: tuple[Fold, ...], pool: Pool, needs: Iterable[str]) -> tuple[Evidence, ...]:

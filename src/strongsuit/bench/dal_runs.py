@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from strongsuit.active.pool import Pool
 from strongsuit.active.strategies import find_strategy
 from strongsuit.active.strategy import Strategy, propose
 from strongsuit.bench.arenas import Arena, BoxArena, arena_for, with_answers
-from strongsuit.core.compile import first_call_seconds
+from strongsuit.bench.clock import cpu_clock
 from strongsuit.core.curves import relative_diversity
 from strongsuit.core.keys import Key, key_for
 from strongsuit.datasets.simulators.problems import Problem
@@ -155,14 +154,9 @@ def run(plan: Plan) -> Curve:
 @functools.lru_cache(maxsize=2)
 def _first_of(task: str, repeat: int, protocol: str) -> tuple[Committee, float]:
     arena = arena_for(task, repeat)
-    began = _clock()
+    began = cpu_clock()
     committee = _fit(find_protocol(protocol), arena, arena.start(), 0, None)
-    return committee, _clock() - began
-
-
-def _clock() -> float:
-    """CPU seconds of this process less those spent on compiling, which is measured apart."""
-    return time.process_time() - first_call_seconds()
+    return committee, cpu_clock() - began
 
 
 def _first(plan: Plan) -> tuple[Committee, float]:
@@ -179,9 +173,9 @@ def _fit(protocol: Protocol, arena: Arena, pool: Pool, round_: int, start: Commi
 def _trained(plan: Plan, arena: Arena, pool: Pool, round_: int, before: Committee, curve: Curve) -> Committee:
     protocol = find_protocol(plan.protocol)
     start = before if protocol.restarts else replace(before, begun=int(pool.labelled.sum()))
-    began = _clock()
+    began = cpu_clock()
     committee = _fit(protocol, arena, pool, round_, start if protocol.warm else None)
-    curve.train_seconds += _clock() - began
+    curve.train_seconds += cpu_clock() - began
     return committee
 
 
@@ -195,9 +189,9 @@ def _accompanied(key: Key, strategy: Strategy, committee: Committee, before, poo
     """The committee with the models beside it that the strategy needs, which go on from those of the round before."""
     if not strategy.learns:
         return committee
-    began = _clock()
+    began = cpu_clock()
     found = accompanied(key_for(key, "beside"), committee, pool, strategy.needs, before=before)
-    curve.train_seconds += _clock() - began
+    curve.train_seconds += cpu_clock() - began
     return found
 
 
@@ -206,10 +200,10 @@ def _choose(key: Key, strategy: Strategy, committee: Committee, pool: Pool, aren
     open_rows = np.flatnonzero(pool.available)
     b = min(arena.batch, len(open_rows))
     truth = arena.label(pool, np.arange(len(pool.X))) if strategy.evaluation_only else None
-    began = _clock()
+    began = cpu_clock()
     evidence = gather(key, committee if strategy.learns else None, pool, strategy.needs, box=arena.box, y_true=truth)
     chosen = propose(key, strategy, evidence, b)
-    curve.select_seconds += _clock() - began
+    curve.select_seconds += cpu_clock() - began
     if chosen.degraded:
         curve.degraded[chosen.degraded] += 1
     _note_diversity(curve, key, evidence.x[chosen.index], evidence.x[open_rows])
@@ -229,15 +223,15 @@ def _run_session(plan: Plan, arena: Arena) -> Curve:
     session = _opened(plan, arena, start, protocol.learner(problem))
     committee = None
     for round_ in range(plan.steps + 1):
-        began = _clock()
+        began = cpu_clock()
         session, committee = sessions.fitted(session, start=committee if protocol.warm else None)
-        curve.train_seconds += _clock() - began
+        curve.train_seconds += cpu_clock() - began
         _measure(curve, committee, session.pool, arena)
         if round_ == plan.steps or not _can_go_on(session, arena):
             break
-        began = _clock()
+        began = cpu_clock()
         session, batch = sessions.ask(session, arena.batch)
-        curve.select_seconds += _clock() - began
+        curve.select_seconds += cpu_clock() - began
         session = sessions.tell(session, batch.index, arena.label(session.pool, batch.index))
     curve.notes += [f"round {v.round}: {v.state} -> {v.next_state}, {v.sentence()}" for v in session.verdicts]
     return curve

@@ -10,6 +10,7 @@ from strongsuit.core import flips
 from strongsuit.core.keys import Key
 
 LEADING = 50  # directions in which farthest-first looks at wider features
+_NEVER = -1e300
 _LEAST = 1e-300  # a probability whose logarithm is taken
 
 
@@ -62,10 +63,15 @@ def flip_share(evidence: Evidence) -> np.ndarray:
     return -flips.flip_share(W, c, Z, anchors, seen=seen)
 
 
+def flip_margin(evidence: Evidence) -> np.ndarray:
+    """The same (n,), finite: rows that no step flips come last."""
+    return np.maximum(flip_share(evidence), _NEVER)
+
+
 def nearest_plane(evidence: Evidence) -> np.ndarray:
     """Minus the distance (n,) to the nearest plane on which the predicted class changes (DeepFool)."""
     W, c, seen = evidence.head
-    return -flips.nearest_plane(W, c, features(None, evidence), seen=seen)
+    return np.maximum(-flips.nearest_plane(W, c, features(None, evidence), seen=seen), _NEVER)
 
 
 def signed_steps(evidence: Evidence) -> np.ndarray:

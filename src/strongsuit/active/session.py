@@ -28,7 +28,7 @@ from strongsuit.active.guard import RANDOM, TRIAL, Verdict
 from strongsuit.active.offers import narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
 from strongsuit.active.rounds import choose
-from strongsuit.active.strategies import find_strategy
+from strongsuit.active.strategies import CLASSIFICATION, REGRESSION, find_strategy
 from strongsuit.active.strategy import Strategy, check_place
 from strongsuit.core.keys import Key, key_for
 from strongsuit.errors import InputError
@@ -36,6 +36,7 @@ from strongsuit.errors import InputError
 log = logging.getLogger(__name__)
 
 DEFAULT, START_STRATEGY = "qbc_gsxy", "lcmd_x"
+CLASS_DEFAULT = "u_herding"
 MEMBERS = 5  # of the committee that selects; the deployed one has as many
 LEAST_START = 20
 RESERVED = 0.1  # share of a table that only random draws may take
@@ -104,9 +105,12 @@ def init(
     pool = pool_of(X, y=y, outputs=outputs)
     stream = key_for(key, "stream").numpy().permutation(len(pool))
     strategy = strategy or default_strategy(learner)
-    chosen = find_strategy(strategy)
+    task = task_of(learner)
+    chosen = find_strategy(strategy, task)
     if chosen.evaluation_only:
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
+    if task == CLASSIFICATION and pool.y.shape[1] < 2:
+        raise InputError("labels of a classifier are indicator columns (n, k), one for each of at least two classes")
     learner = serving(learner, partial(check_place, chosen, boxed=False))
     if guarded and strategy != "random":
         open_rows = stream[pool.available[stream]]
@@ -115,7 +119,11 @@ def init(
         pool.reserved[kept] = True
     order = np.where(pool.labelled, 0, -1)
     guarded = guarded and strategy != "random"
-    return Session(key, learner, chosen, pool, stream, order, guarded, proven, allow_replicates=allow_replicates)
+    # Rules for classes say themselves how they do with few labels; those for numbers wait until the learner is of use.
+    return Session(
+        key, learner, chosen, pool, stream, order, guarded, proven, learned=task == CLASSIFICATION,
+        allow_replicates=allow_replicates,
+    )  # fmt: skip
 
 
 def init_box(
@@ -141,7 +149,7 @@ def init_box(
     if X.shape[1] != len(box) or not pool.labelled.all():
         raise InputError(f"rows that come with a box need labels and {len(box)} columns; X has shape {X.shape}")
     strategy = strategy or default_strategy(learner)
-    chosen = find_strategy(strategy)
+    chosen = find_strategy(strategy, task_of(learner))
     if chosen.evaluation_only:
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
     learner = serving(learner, partial(check_place, chosen, boxed=True))
@@ -156,9 +164,17 @@ def default_strategy(learner: Any) -> str:
     good or better (three made problems, 20 to 160 labels). Rows beyond the labelled ones share the outermost leaves
     and so look alike to trees.
     """
+    if task_of(learner) == CLASSIFICATION:
+        return CLASS_DEFAULT
     if isinstance(learner, Choice) or has_kernel(learner) or (learner.traceable and hasattr(learner, "sketch")):
         return DEFAULT
     return START_STRATEGY
+
+
+def task_of(learner: Any) -> str:
+    """Whether a learner, or a choice of them, predicts numbers or classes."""
+    one = learner.learners[0] if isinstance(learner, Choice) else learner
+    return CLASSIFICATION if getattr(one, "classifies", False) else REGRESSION
 
 
 def start_rows(pool: Pool) -> int:

@@ -18,6 +18,8 @@ from strongsuit.active.selectors.uniform import uniform
 from strongsuit.active.strategy import Strategy, shared
 from strongsuit.errors import InputError
 
+REGRESSION, CLASSIFICATION = "regression", "classification"
+
 
 def _row(name: str, words: str, source: str, select, needs: str = "", **changes) -> Strategy:
     return Strategy(name, words, source, select, needs=frozenset(needs.split()), **changes)
@@ -122,8 +124,20 @@ _MIXED = (
 STRATEGIES: dict[str, Strategy] = {row.name: row for row in (*_SINGLE, *_MIXED)}
 
 
-def find_strategy(name: str) -> Strategy:
-    """The strategy of that name, or InputError with the names there are."""
-    if name not in STRATEGIES:
-        raise InputError(f"no strategy is called {name!r}; there are {', '.join(STRATEGIES)}")
-    return STRATEGIES[name]
+def table_of(task: str) -> dict[str, Strategy]:
+    """The strategies of a task, "regression" or "classification", by name."""
+    if task == CLASSIFICATION:
+        from strongsuit.active.class_strategies import CLASS_STRATEGIES
+
+        return CLASS_STRATEGIES
+    return STRATEGIES
+
+
+def find_strategy(name: str, task: str = REGRESSION) -> Strategy:
+    """The strategy of that name for a task, or InputError with the names there are."""
+    table = table_of(task)
+    if name in table:
+        return table[name]
+    (other,) = {REGRESSION, CLASSIFICATION} - {task}
+    known = f" for {task}; it is one for {other}" if name in table_of(other) else ""
+    raise InputError(f"no strategy is called {name!r}{known}; there are {', '.join(table)}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active import synthesis
-from strongsuit.active.auxiliary import BESIDE, offered
+from strongsuit.active.auxiliary import BESIDE, TEMPERATURE, VOTES, offered
 from strongsuit.active.evidence import Evidence
 from strongsuit.active.selectors.candidates import Candidates, Selection
 from strongsuit.active.selectors.k_center import density_weights
@@ -22,6 +22,9 @@ STAND_IN = "surrogate_gradients"  # flag: the learner shows no gradients, and a 
 NEIGHBOURS = 10  # a row's spacing is its distance to so many-th nearest row
 
 
+HEADED = frozenset({"head", "dropped_votes"})  # fields of Evidence that a linear last layer answers
+# Fields that only a fitted committee answers.
+LEARNED = frozenset({"mean", "var", "members", "last", "grad", "proba", VOTES, TEMPERATURE, *BESIDE, *HEADED})
 Combine = Callable[[Key, "tuple[Strategy, ...]", Evidence, int], Selection]
 
 
@@ -51,7 +54,7 @@ class Strategy:
     @property
     def learns(self) -> bool:
         """Whether it asks a fitted committee anything."""
-        return self.synthesise is not None or bool(self.needs & {"mean", "var", "members", "last", "grad", *BESIDE})
+        return self.synthesise is not None or bool(self.needs & LEARNED)
 
     @property
     def scored(self) -> bool:
@@ -126,6 +129,12 @@ def check_place(strategy: Strategy, learner: Any, *, boxed: bool) -> None:
     """InputError if the strategy needs a model beside the learner and that offers none, or if it makes up inputs and
     this is no box, or the learner has no gradient to climb."""
     offered(learner, strategy.needs)
+    if strategy.needs & HEADED and not hasattr(learner, "head"):
+        raise InputError(
+            f"strategy {strategy.name!r} needs the linear layer on which probabilities stand, and "
+            f"{type(learner).__name__} shows none: choose one that needs only probabilities, such as u_herding, "
+            "margin or badge, or another learner, such as Softmax"
+        )
     if strategy.synthesise is None:
         return
     if not boxed:

@@ -54,6 +54,16 @@ class External:
         return f"{kind.__module__}.{kind.__qualname__}", settings
 
     @property
+    def classifies(self) -> bool:
+        """True if the estimator predicts classes."""
+        return bool(is_classifier(self.estimator))
+
+    @property
+    def own_units(self) -> bool:
+        """Classes are indicators, which no centre and no scale may change."""
+        return self.classifies
+
+    @property
     def accepts_nan(self) -> bool:
         """True if the estimator takes missing features as NaN."""
         return bool(get_tags(self.estimator).input_tags.allow_nan)

@@ -1,0 +1,175 @@
+"""What the records of the classification benchmark say: accuracy areas, wins by round, paired tests, seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from strongsuit.bench.class_bench import RANDOM, SUITE
+from strongsuit.bench.records import Record
+from strongsuit.core.keys import key_for, root_key
+from strongsuit.core.metrics import Interval, holm, signed_rank_p
+from strongsuit.core.verdicts import bca_interval
+from strongsuit.errors import InputError
+
+HARM = 0.005  # of accuracy, by which a default may fall behind random on no set
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Repetitions of a strategy on a set: accuracy (s, t) over labels (t,), and CPU seconds of a query."""
+
+    repeats: tuple[int, ...]
+    labels: np.ndarray
+    accuracy: np.ndarray
+    balanced: np.ndarray
+    query_seconds: float
+    train_seconds: float
+
+    @property
+    def aulc(self) -> np.ndarray:
+        """(s,) mean accuracy over the range of labels, by the trapezoid rule."""
+        return np.trapezoid(self.accuracy, self.labels, axis=1) / float(np.ptp(self.labels))
+
+
+@dataclass(frozen=True)
+class AgainstRandom:
+    """Mean difference of the areas to random, in accuracy, with its interval and the adjusted p of a signed-rank
+    test."""
+
+    difference: float
+    interval: Interval | None
+    p: float
+
+
+@dataclass(frozen=True)
+class ClassSummary:
+    """The figures of a benchmark of one lane: curves by set and strategy."""
+
+    lane: str
+    curves: Mapping[tuple[str, str], Curves]
+    against: Mapping[tuple[str, str], AgainstRandom]
+    failures: tuple[str, ...]
+    machines: tuple[str, ...]
+    versions: Mapping[str, str]
+
+    @cached_property
+    def tasks(self) -> list[str]:
+        """Sets, in the order of the records."""
+        return list(dict.fromkeys(task for task, _ in self.curves))
+
+    @cached_property
+    def strategies(self) -> list[str]:
+        """Strategies, the one that wins most pairings first."""
+        seen = list(dict.fromkeys(name for _, name in self.curves))
+        return sorted(seen, key=lambda name: -self.win_rate(name, seen))
+
+    def win_rate(self, name: str, others: Iterable[str]) -> float:
+        """The mean share of rounds and repetitions in which a strategy is ahead of each other, ties half."""
+        shares = [self.wins(name, other) for other in others if other != name]
+        shares = [share for share in shares if np.isfinite(share)]
+        return float(np.mean(shares)) if shares else 0.0
+
+    def wins(self, row: str, column: str, *, ties: float = 0.5) -> float:
+        """The share of rounds and repetitions, over the sets that both ran on, in which `row` is more accurate. The
+        first round, before any choice, does not count."""
+        found = []
+        for task in self.tasks:
+            pair = shared(self.curves.get((task, row)), self.curves.get((task, column)))
+            if pair is not None:
+                one, other = pair
+                found.append(((one > other) + ties * (one == other))[:, 1:].mean())
+        return float(np.mean(found)) if found else float("nan")
+
+    def ranks(self) -> dict[str, float]:
+        """The mean rank of each strategy by area, over sets and repetitions; 1 is best."""
+        names = list(dict.fromkeys(name for _, name in self.curves))
+        places: dict[str, list[float]] = {name: [] for name in names}
+        for task in self.tasks:
+            own = {name: self.curves[task, name] for name in names if (task, name) in self.curves}
+            for repeat in sorted(set.intersection(*(set(c.repeats) for c in own.values()))):
+                areas = {name: c.aulc[c.repeats.index(repeat)] for name, c in own.items()}
+                for name, value in areas.items():
+                    better = sum(other > value for other in areas.values())
+                    equal = sum(other == value for other in areas.values())
+                    places[name].append(better + (equal + 1) / 2)
+        return {name: float(np.mean(place)) for name, place in places.items() if place}
+
+
+def summarise(records: Iterable[Record], *, lane: str | None = None) -> ClassSummary:
+    """The figures of the records of one lane. Raises InputError if there are several and none is named."""
+    kept = [record for record in records if record.get("suite") == SUITE]
+    lanes = sorted({record["lane"] for record in kept})
+    if not lanes:
+        raise InputError("the records hold no runs of the benchmark classification")
+    if lane is None and len(lanes) > 1:
+        raise InputError(f"the records hold several lanes, {', '.join(lanes)}: name one (--lane)")
+    if lane is not None and lane not in lanes:
+        raise InputError(f"no records of lane {lane!r}; there are {', '.join(lanes)}")
+    kept = [record for record in kept if record["lane"] == (lane or lanes[0])]
+    curves = _curves([record for record in kept if record["accuracy"] is not None])
+    failures = {f"{r['task']} {r['strategy']}: {r['reason']}" for r in kept if r["accuracy"] is None}
+    return ClassSummary(
+        lane=lane or lanes[0],
+        curves=curves,
+        against=_against(curves),
+        failures=tuple(sorted(failures)),
+        machines=tuple(sorted({record["machine"] for record in kept})),
+        versions=kept[0]["versions"],
+    )
+
+
+def shared(one: Curves | None, other: Curves | None) -> tuple[np.ndarray, np.ndarray] | None:
+    """Accuracies (s, t) of the repetitions that two strategies share, None if there are none."""
+    if one is None or other is None:
+        return None
+    both = sorted(set(one.repeats) & set(other.repeats))
+    if not both:
+        return None
+    return tuple(c.accuracy[[c.repeats.index(repeat) for repeat in both]] for c in (one, other))
+
+
+def _curves(records: list[Record]) -> dict[tuple[str, str], Curves]:
+    groups: dict[tuple[str, str], dict[int, Record]] = {}
+    for record in records:
+        groups.setdefault((record["task"], record["strategy"]), {})[record["repeat"]] = record
+    found = {}
+    for name, own in groups.items():
+        repeats = tuple(sorted(own))
+        runs = [own[repeat] for repeat in repeats]
+        rounds = len(runs[0]["labels"]) - 1
+        found[name] = Curves(
+            repeats,
+            np.array(runs[0]["labels"], float),
+            np.array([run["accuracy"] for run in runs]),
+            np.array([run["balanced"] for run in runs]),
+            float(np.mean([run["select_seconds"] for run in runs])) / max(1, rounds),
+            float(np.mean([run["train_seconds"] for run in runs])) / (rounds + 1),
+        )
+    return found
+
+
+def _against(curves: Mapping[tuple[str, str], Curves]) -> dict[tuple[str, str], AgainstRandom]:
+    """Every strategy against random on every set; p by Wilcoxon's signed ranks, Holm's correction over strategies."""
+    found = {}
+    for task in dict.fromkeys(task for task, _ in curves):
+        rows = {}
+        for (other, name), own in curves.items():
+            random = curves.get((task, RANDOM))
+            if other != task or name == RANDOM or random is None:
+                continue
+            both = sorted(set(own.repeats) & set(random.repeats))
+            if both:
+                a, r = (c.aulc[[c.repeats.index(repeat) for repeat in both]] for c in (own, random))
+                rows[name] = a - r, a, r
+        if not rows:
+            continue
+        adjusted = holm([signed_rank_p(a, r) for _, a, r in rows.values()])
+        for (name, (difference, _, _)), p in zip(rows.items(), adjusted, strict=True):
+            key = key_for(root_key(0), "classification", task, name)
+            reach = bca_interval(key, len(difference), lambda picks, d=difference: d[picks].mean(axis=1))
+            found[task, name] = AgainstRandom(float(difference.mean()), reach, float(p))
+    return found

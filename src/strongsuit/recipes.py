@@ -51,6 +51,21 @@ def _forest() -> Any:
     return random_forest()
 
 
+def _softmax() -> Any:
+    """On inputs as they come: those of a pool are scaled over all its rows, of which labels are but a few."""
+    from strongsuit.learners.softmax import Softmax
+
+    return Softmax(standardise=False)
+
+
+def _class_forest() -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    from strongsuit.learners.external import External
+
+    return External(RandomForestClassifier(n_estimators=200))
+
+
 @dataclass(frozen=True)
 class Family:
     """A row of the table of learners: how to make it, and what it is, for help texts."""
@@ -66,6 +81,10 @@ FAMILIES: dict[str, Family] = {
     "hgb": Family(_hgb, "histogram gradient boosting (scikit-learn)"),
     "mlp": Family(_mlp, "multi-layer perceptron"),
     "forest": Family(_forest, "random forest (scikit-learn)"),
+}
+CLASSIFIERS: dict[str, Family] = {
+    "softmax": Family(_softmax, "multinomial logistic regression"),
+    "forest": Family(_class_forest, "random forest (scikit-learn)"),
 }
 AUTO = ("ridge", "basis", "gp", "hgb", "mlp")
 LEARNERS = ("auto", *FAMILIES)
@@ -139,3 +158,13 @@ def paper_competitor() -> Competitor:
 def settler() -> Any:
     """The learner that stands for a regime while a partition comes to rest."""
     return _ridge("auto")
+
+
+def active_classifier(learner: Any) -> Any:
+    """The classifier that chooses rows: "auto", a name of CLASSIFIERS, a scikit-learn classifier or a Learner."""
+    if not isinstance(learner, str):
+        return custom_family(learner)[0].learner
+    name = "softmax" if learner == "auto" else learner
+    if name not in CLASSIFIERS:
+        raise InputError(f"a classifier must be one of auto, {', '.join(CLASSIFIERS)}, got {learner!r}")
+    return CLASSIFIERS[name].make()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.calibration import temperature_of
-from strongsuit.active.choice import deterministic
+from strongsuit.active.choice import deterministic, has_kernel
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import fit_many, fit_one, member_keys, predict_one, resume_one
@@ -86,11 +86,6 @@ def offered(learner: Any, needs: Iterable[str]) -> list[str]:
             "that needs none, such as qbc, lcmd_x or gsx, or another learner, such as an MLP"
         )
     return wanted
-
-
-def has_kernel(learner: Any) -> bool:
-    """Whether the learner itself offers features of a kernel."""
-    return hasattr(learner, "kernel_features")
 
 
 def kernel_of(learner: Any, params: Any, X: np.ndarray, most: int = RANK) -> tuple[np.ndarray, float]:

@@ -96,8 +96,8 @@ def committee_size(learner: Any, members: int) -> int:
 
 
 def begun_anew(learner: Any, keys: Sequence[Key], X: np.ndarray, y: np.ndarray, W: np.ndarray, before: Fitted | None):
-    """Fitted parameters, by `fit_many`; a deterministic learner is shown those of an earlier committee of its own."""
-    if before is None or before.learner != learner or not deterministic(learner):
+    """Fitted parameters, by `fit_many`; a process is shown those of an earlier committee of its own."""
+    if before is None or before.learner != learner or not has_kernel(learner):
         return fit_many(learner, keys, X, y, W)
     return [learner.fit(key, X, y, w, before=before.params[0]) for key, w in zip(keys, W, strict=True)]
 
@@ -154,6 +154,11 @@ def _searches(learner: Any) -> bool:
 def deterministic(learner: Any) -> bool:
     """Whether a second member would say what the first one says."""
     return getattr(learner, "deterministic", False)
+
+
+def has_kernel(learner: Any) -> bool:
+    """Whether the learner is a process: it offers features of a kernel of its own."""
+    return hasattr(learner, "kernel_features")
 
 
 def point_only(learner: Any) -> Any:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from strongsuit.active.auxiliary import KINDS, TEMPERATURE, VOTES, has_kernel, kernel_of, uncertainty
-from strongsuit.active.choice import deterministic, point_only
+from strongsuit.active.auxiliary import KINDS, TEMPERATURE, VOTES, kernel_of, uncertainty
+from strongsuit.active.choice import deterministic, has_kernel, point_only
 from strongsuit.active.committee import NUMBERS, Committee, first_of, members_of, moments, trained_beside
 from strongsuit.active.pool import Pool
 from strongsuit.core.keys import Key, key_for

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.active.auxiliary import TEMPERATURE
 from strongsuit.active.calibration import dealt, folds_of
 from strongsuit.active.committee import Committee, train
 from strongsuit.active.evidence import FOLDS, Evidence, gather
@@ -29,11 +30,11 @@ def cross_fitted(
     key: Key, learner: Any, pool: Pool, members: int, needs: Iterable[str], *, rows: np.ndarray | None = None
 ) -> tuple[Fold, ...]:
     """A committee for each fold of the labelled rows, or of those of `rows` (n,) bool among them, trained on the rest
-    with what `needs` ask for beside it."""
+    with what `needs` ask for beside it; but for a temperature, which takes that of the whole."""
     labelled = np.flatnonzero(pool.labelled if rows is None else pool.labelled & rows)
     count = folds_of(len(labelled))
     number = dealt(key_for(key, "deal"), pool.y[labelled], count)
-    beside = set(needs) - {FOLDS}
+    beside = set(needs) - {FOLDS, TEMPERATURE}
     found = []
     for fold in range(count):
         seen = np.zeros(len(pool), bool)
@@ -46,7 +47,7 @@ def cross_fitted(
 def seen_from_outside(key: Key, folds: tuple[Fold, ...], pool: Pool, needs: Iterable[str]) -> tuple[Evidence, ...]:
     """What each fold's committee says of the labelled rows: the fold's own stand for a pool, the others are labelled.
     `y_true` holds all labels."""
-    needs, found = set(needs) - {FOLDS}, []
+    needs, found = set(needs) - {FOLDS, TEMPERATURE}, []
     for number, fold in enumerate(folds):
         part = part_of(pool, fold.rows)
         truth, state = part.y, part.state.copy()

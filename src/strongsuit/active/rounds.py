@@ -48,6 +48,7 @@ def choose(
     evidence = replace(evidence, round=round_, price=None if price is None else price[rows])
     if committee is not None and committee.folds:
         outside = seen_from_outside(key_for(key, "folds"), committee.folds, pool, strategy.needs)
+        outside = tuple(replace(fold, temperature=evidence.temperature) for fold in outside)
         evidence = replace(evidence, folds=outside)
     if strategy.synthesise is not None:
         return _made_up(key, strategy, committee, pool, evidence, box, b)

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active import guard
-from strongsuit.active.auxiliary import has_kernel
 from strongsuit.active.box import Box
-from strongsuit.active.choice import Choice, beats_the_mean, serving
+from strongsuit.active.choice import Choice, beats_the_mean, has_kernel, serving
 from strongsuit.active.committee import Committee, train
 from strongsuit.active.evidence import FOLDS
 from strongsuit.active.folds import cross_fitted

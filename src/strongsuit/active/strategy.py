@@ -85,6 +85,7 @@ def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selecti
         density_weights(_spacing(evidence)) if strategy.density else None,
         Candidates.noise if strategy.noise is None else strategy.noise(evidence),
         labels=evidence.classes,
+        predicted=None if evidence.proba is None else evidence.proba.argmax(1),
     )
     chosen = strategy.select(key_for(key, "select"), candidates, b)
     flags = [flag for flag in (chosen.degraded, STAND_IN if evidence.stand_in else "") if flag]

@@ -17,6 +17,7 @@ from strongsuit.datasets.registry import DATA_VARIABLE, load
 from strongsuit.errors import InputError, StoreError
 
 TEST_SHARE, MOST_TEST, MOST_POOL = 0.4, 1_500, 5_000
+CONSTANT = 1e-9  # of a column's mean: a smaller deviation is rounding
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,8 @@ class ClassTask:
 
 @dataclass(frozen=True)
 class ClassArena:
-    """One repetition of a task: inputs and class numbers of the pool and of the test rows, and which rows are labelled
-    first, the same for every strategy."""
+    """One repetition of a task: inputs, standardised over the pool, and class numbers of the pool and of the test rows;
+    and which rows are labelled first, the same for every strategy."""
 
     task: ClassTask
     repeat: int
@@ -118,7 +119,9 @@ def class_arena(name: str, repeat: int) -> ClassArena:
         out, inside = order[:count], order[count : count + MOST_POOL]
     else:
         out, inside = np.flatnonzero(test), rng.permutation(np.flatnonzero(~test))[:MOST_POOL]
-    return ClassArena(task, repeat, X[inside], y[inside], X[out], y[out], len(classes))
+    center, spread = X[inside].mean(0), X[inside].std(0)
+    Z = (X - center) / np.where(spread > CONSTANT * np.abs(center), spread, np.inf)
+    return ClassArena(task, repeat, Z[inside], y[inside], Z[out], y[out], len(classes))
 
 
 def find_class_task(name: str) -> ClassTask:

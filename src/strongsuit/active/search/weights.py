@@ -20,6 +20,7 @@ EVEN = float(np.log(np.e - 1.0))  # softplus of it is 1
 HIDDEN, SHRINK = 16, 1e-2  # of weights that depend on the row
 BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _ADAM = (0.9, 0.999, 1e-8)
+_EXACT = 1e-9  # of a row
 _NEWTON = 60  # steps at most: each at least halves the interval that holds a threshold
 
 
@@ -127,17 +128,18 @@ def loss_and_slopes(
 
 def soft_take(scores: np.ndarray, seen: np.ndarray, take: np.ndarray, tau: np.ndarray) -> np.ndarray:
     """How far (B, F, c) each row is taken, between 0 and 1: a sigmoid about a threshold by which the rows seen of each
-    fold sum to its count exactly. Newton's steps inside a shrinking interval."""
+    fold sum to its count. Newton's steps inside a shrinking interval, from where a hard choice would cut."""
     tau = tau[:, None, None]
-    low = np.where(seen, scores, np.inf).min(-1, keepdims=True) - 40.0 * tau
-    high = np.where(seen, scores, -np.inf).max(-1, keepdims=True) + 40.0 * tau
-    some = seen.any(-1, keepdims=True)
-    low, high = np.where(some, low, 0.0), np.where(some, high, 0.0)
-    middle = 0.5 * (low + high)
+    some, count = seen.any(-1, keepdims=True), np.broadcast_to(take[:, None], (*seen.shape[:2], 1))
+    ordered = np.sort(np.where(seen, scores, -np.inf), axis=-1)[..., ::-1]
+    ends = np.take_along_axis(ordered, np.concatenate([count - 1, count], -1), -1)
+    middle = np.where(some & np.isfinite(ends).all(-1, keepdims=True), ends.mean(-1, keepdims=True), 0.0)
+    low = np.where(some, np.where(seen, scores, np.inf).min(-1, keepdims=True) - 40.0 * tau, 0.0)
+    high = np.where(some, ordered[..., :1] + 40.0 * tau, 0.0)
     for _ in range(_NEWTON):
         found = np.where(seen, _sigmoid((scores - middle) / tau), 0.0)
-        excess = found.sum(-1, keepdims=True) - np.where(some, take[:, None], 0.0)
-        if np.abs(excess).max() < 1e-10:
+        excess = found.sum(-1, keepdims=True) - np.where(some, count, 0.0)
+        if np.abs(excess).max() < _EXACT:
             break
         low, high = np.where(excess > 0.0, middle, low), np.where(excess > 0.0, high, middle)
         slope = (found * (1.0 - found)).sum(-1, keepdims=True) / tau

@@ -27,7 +27,8 @@ class Candidates:
     embedding's parts, for `k_center_product`. density (n,): weights of `k_center` where it is asked to use them, larger
     where chosen rows shall lie closer. noise: the variance sigma^2 of posterior rules (`max_det`, `bait`), 1e-6 for
     noiseless labels. reference (r,) row numbers: the rows whose variance `bait` lowers, all by default. labels (n,):
-    class numbers of the anchors whose class is known, -1 elsewhere.
+    class numbers of the anchors whose class is known, -1 elsewhere. predicted (n,): class numbers that the model
+    predicts.
     """
 
     available: np.ndarray
@@ -39,6 +40,7 @@ class Candidates:
     noise: float = 1e-6
     reference: np.ndarray | None = None
     labels: np.ndarray | None = None
+    predicted: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

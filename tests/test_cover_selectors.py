@@ -119,16 +119,18 @@ def test_cover_takes_the_centres_of_stars() -> None:
     )
 
 
-@pytest.mark.parametrize("p", [2, 20])
+@pytest.mark.parametrize("p", [2, 20, 100])
 def test_lists_over_many_strips_add_up_to_all_pairs(p: int) -> None:
     c = pool(1, n=1400, p=p, anchors=4, dtype=np.float32)  # three strips
-    rows, d2 = np.flatnonzero(c.available), plain.squares(c.embedding)
-    nearest = lists.nearest_anchors(c.embedding, rows, np.flatnonzero(c.anchors))
+    X = c.embedding / np.arange(1, p + 1, dtype=np.float32) ** 0.8  # 100 columns lie mostly in a few directions
+    rows, d2 = np.flatnonzero(c.available), plain.squares(X)
+    nearest = lists.nearest_anchors(X, rows, np.flatnonzero(c.anchors))
     np.testing.assert_allclose(nearest, d2[np.ix_(rows, c.anchors)].min(axis=1), rtol=1e-5)
-    best = np.exp(-nearest / p)
-    task = lists.Task(c.embedding, rows, c.score[rows], best.astype(np.float32), nearest, float(p))
+    width = float(np.median(d2)) / 3.0
+    best = np.exp(-nearest / width)
+    task = lists.Task(X, rows, c.score[rows], best.astype(np.float32), nearest, width)
     state = lists.covering(KEY, task)
-    kernel = np.exp(-d2[np.ix_(rows, rows)] / p)
+    kernel = np.exp(-d2[np.ix_(rows, rows)] / width)
     for row in (None, 7, 900):
         if row is not None:
             state.take(row)

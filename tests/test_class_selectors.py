@@ -106,9 +106,16 @@ def test_two_even_classes_are_bait_for_regression() -> None:
     for overselect in (1, 2):
         # V = (diag p - p p') (x) z z' is half of z z' along (1, -1) / sqrt 2: noise 2 x 1 x b in the units of z.
         wanted = bait(KEY, Candidates(free, ~free, embedding=Z, noise=20.0), 10, overselect=overselect)
-        assert list(bait_classes(KEY, c, 10, overselect=overselect).index) == list(wanted.index)
+        assert list(bait_classes(KEY, c, 10, ridge=1.0, overselect=overselect).index) == list(wanted.index)
         fast = bait_fast(KEY, Candidates(free, ~free, embedding=Z), 10, ridge=2.0, overselect=overselect)
         assert list(fast.index) == list(wanted.index)
+
+
+def test_the_ridge_is_the_heads_own_penalty_by_default() -> None:
+    c = pool("bait_classes", 3, n=40, anchors=6)
+    own = 1.0 / (c.anchors.sum() + 5)
+    np.testing.assert_array_equal(bait_classes(KEY, c, 5).index, bait_classes(KEY, c, 5, ridge=own).index)
+
 
 
 def test_bait_for_classes_keeps_its_digits_over_many_picks() -> None:

@@ -39,7 +39,7 @@ def max_herding(key, c, b, **options):
 
 
 def competent_cover(key, c, b, **options):
-    return dcom(key, c, b, predicted=predicted(c), **options)
+    return dcom(key, replace(c, predicted=predicted(c)), b, **options)
 
 
 RULES = {

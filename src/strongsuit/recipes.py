@@ -137,6 +137,27 @@ def active_strategy(name: str, learner: Any) -> str:
     return default_strategy(learner) if name == "auto" else name
 
 
+def active_task(learner: Any, task: str) -> str:
+    """The task, which a learner that is no name decides: "auto" stays only where the labels must tell."""
+    if isinstance(learner, str):
+        return task
+    from strongsuit.active.session import task_of
+
+    own = task_of(active_learner(learner))
+    if task not in ("auto", own):
+        raise InputError(f"{type(learner).__name__} is a learner for {own}, and the task is {task}: name another one")
+    return own
+
+
+def find_active(learner: Any, strategy: str, task: str) -> tuple[Any, str]:
+    """The learner and the name of the strategy for a task, or InputError with the names there are."""
+    from strongsuit.active.strategies import CLASSIFICATION, find_strategy
+
+    found = active_classifier(learner) if task == CLASSIFICATION else active_learner(learner)
+    name = active_strategy(strategy, found)
+    return found, find_strategy(name, task).name
+
+
 def custom_family(estimator: Any) -> tuple[Competitor, ...]:
     """A scikit-learn estimator, or a Learner of the user's own, as the only family."""
     from strongsuit.learners.external import External

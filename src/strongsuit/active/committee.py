@@ -66,7 +66,7 @@ def train(
     goes_on = start is not None and len(used) < GROWTH * start.begun and hasattr(start.learner, "resume")
     if goes_on and start.rows == len(used):
         return accompanied(key, start, pool, needs, rows=rows, before=start)
-    center, scale = (start.center, start.scale) if goes_on else _units(learner, y)
+    center, scale = (start.center, start.scale) if goes_on else units(learner, y)
     y = (y - center) / scale
     taken = (
         Chosen(start.learner, start.params, start.compared)
@@ -84,7 +84,7 @@ def train(
     return accompanied(key, found, pool, needs, rows=rows, before=start)
 
 
-def _units(learner: Any, y: np.ndarray) -> tuple[np.ndarray, float]:
+def units(learner: Any, y: np.ndarray) -> tuple[np.ndarray, float]:
     """Centre (k,) and scale of the labels; 0 and 1 for a learner that says `own_units`, as published networks that
     were tuned to the units of their simulators."""
     center = y.mean(0)

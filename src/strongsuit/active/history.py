@@ -6,13 +6,14 @@ learner is cross-validated on growing parts of the labelled rows; that curve spe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from strongsuit.active.choice import committee_size, fit_each, point_only, settled
+from strongsuit.active.committee import units
 from strongsuit.active.guard import RANDOM
 from strongsuit.active.pool import AUDIT, Pool
 from strongsuit.active.progress import REACH, Check, Law, Progress, fit_law
@@ -29,11 +30,13 @@ MEMBERS = 3  # of each committee on the curve, as in the guard's checks
 FOLDS = 5
 MANY_ROWS = 1000  # labelled rows from which on one fold is test rows enough
 WINDOW = Plateau.window
+Error = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (.., a, k) said and (a, k) labels -> errors (.., a)
 
 
 @dataclass(frozen=True)
 class Point:
-    """Root mean squared error over targets at so many labels, with its 95 % bootstrap interval over test rows."""
+    """Root mean squared error over targets at so many labels, or the share of wrong classes, with its 95 % bootstrap
+    interval over test rows."""
 
     labels: int
     error: float
@@ -57,7 +60,7 @@ class History:
     """The curve and where it leads. `kind`: "audit" or "cross_validated", "" with a reason in `why` if there is none.
 
     `law` is the power law of the mean squared error; `gain` its fall under the next batch with an 80 % interval; `stop`
-    the answer of the stopping rule.
+    the answer of the stopping rule. Where labels are `classes`, errors are shares of wrong ones, not squares.
     """
 
     kind: str
@@ -68,6 +71,7 @@ class History:
     law: Law | None
     gain: tuple[float, float, float] | None
     stop: Stop
+    classes: bool = False
 
 
 def look_back(
@@ -81,26 +85,37 @@ def look_back(
     cost: float = 0.0,
     states: Mapping[int, str] | None = None,
     rule: Rule | None = None,
+    classes: bool = False,
 ) -> History:
     """What the labelled rows of a pool tell; `order` (n,) says in which round each was asked for.
 
     `start` labels came first, `batch` are asked for next, `cost` was spent; `states` are the guard's by round; `rule`
-    is the stopping rule, a plateau if none is given.
+    is the stopping rule, a plateau if none is given. With `classes` labels are indicators, and errors count wrong ones.
     """
     if pool.labelled.any():
         learner = point_only(settled(key_for(key, "choice"), learner, pool.X[pool.labelled], pool.y[pool.labelled]))
-    kind, checks, why = _checks(key, learner, pool, order)
+    kind, checks, why = _checks(key, learner, pool, order, _wrong if classes else _squares)
     known = int(pool.labelled.sum())
     variance = float(pool.y[pool.labelled].var(0).mean()) if known else float("nan")
     progress = Progress(start, batch, known, int(pool.pending.sum()), cost, variance, checks)
     law = fit_law(checks, window=WINDOW, confidence=GAIN_CONFIDENCE)
-    points = tuple(_point(key_for(key, "bootstrap"), check) for check in checks)
+    points = tuple(_point(key_for(key, "bootstrap"), check, 1.0 if classes else 0.5) for check in checks)
     gain = None if law is None else law.gains(batch / known)
     stop = (rule or Plateau())(progress)
-    return History(kind, why, points, rounds_of(pool, order, states or {}), progress, law, gain, stop)
+    return History(kind, why, points, rounds_of(pool, order, states or {}), progress, law, gain, stop, classes)
 
 
-def _checks(key: Key, learner: Any, pool: Pool, order: np.ndarray) -> tuple[str, tuple[Check, ...], str]:
+def _squares(said: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Squared errors, averaged over outputs."""
+    return ((said - y) ** 2).mean(-1)
+
+
+def _wrong(said: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """1 where the likeliest class is not the label's, 0 where it is."""
+    return (said.argmax(-1) != y.argmax(-1)).astype(float)
+
+
+def _checks(key: Key, learner: Any, pool: Pool, order: np.ndarray, error: Error) -> tuple[str, tuple[Check, ...], str]:
     rows = np.flatnonzero(pool.labelled)
     if len(rows) < 2 * FEWEST_ROWS:
         return "", (), f"a learning curve needs {2 * FEWEST_ROWS} labelled rows, there are {len(rows)}"
@@ -111,11 +126,11 @@ def _checks(key: Key, learner: Any, pool: Pool, order: np.ndarray) -> tuple[str,
         >= FEWEST_AUDITS
         <= 2 * (pool.labelled & (pool.role != AUDIT)).sum()
     ):
-        return BY_AUDIT, _by_audit(key_for(key, "audit"), learner, pool, order), ""
-    return BY_FOLDS, _by_folds(key_for(key, "folds"), learner, pool, order), ""
+        return BY_AUDIT, _by_audit(key_for(key, "audit"), learner, pool, order, error), ""
+    return BY_FOLDS, _by_folds(key_for(key, "folds"), learner, pool, order, error), ""
 
 
-def _by_audit(key: Key, learner: Any, pool: Pool, order: np.ndarray) -> tuple[Check, ...]:
+def _by_audit(key: Key, learner: Any, pool: Pool, order: np.ndarray, error: Error) -> tuple[Check, ...]:
     """Errors on all random rows of committees like those that chose, as they stood at growing numbers of labels: no
     training and no choice saw these rows."""
     rows = np.flatnonzero(pool.labelled)
@@ -125,18 +140,18 @@ def _by_audit(key: Key, learner: Any, pool: Pool, order: np.ndarray) -> tuple[Ch
     least = 1 + int(np.argmax(trained >= min(FEWEST_ROWS, trained[-1])))
     sizes = _sizes(max(least, len(line) / REACH), len(line), CHECKS)
     W = (np.arange(len(train))[None] < trained[sizes - 1][:, None]).astype(float)
-    y, center, scale = _scaled(pool.y[train])
+    y, center, scale = _scaled(learner, pool.y[train])
     members = committee_size(learner, MEMBERS)
     keys = member_keys(key, members) * len(sizes)  # every moment starts from the same weights
     moments = np.repeat(np.arange(len(sizes)), members)
     params = fit_each(learner, keys, pool.X[train], y, np.repeat(W, members, axis=0), moments)
     said = np.asarray(predict_many(learner, params, pool.X[audit]).mean, float)
     said = said.reshape(len(sizes), members, len(audit), -1).mean(1) * scale + center
-    errors = ((said - pool.y[audit]) ** 2).mean(-1)
+    errors = error(said, pool.y[audit])
     return tuple(Check(int(n), e) for n, e in zip(sizes, errors, strict=True))
 
 
-def _by_folds(key: Key, learner: Any, pool: Pool, order: np.ndarray) -> tuple[Check, ...]:
+def _by_folds(key: Key, learner: Any, pool: Pool, order: np.ndarray, error: Error) -> tuple[Check, ...]:
     """Cross-validated errors by size: a model sees the first so many rows outside its fold, in the order in which they
     were labelled, at random within a round."""
     rows = np.flatnonzero(pool.labelled)
@@ -151,13 +166,13 @@ def _by_folds(key: Key, learner: Any, pool: Pool, order: np.ndarray) -> tuple[Ch
         outside = line[fold[line] != f]
         for s, size in enumerate(sizes):
             W[s, f, outside[:size]] = 1.0
-    y, _, scale = _scaled(pool.y[rows])
+    y, center, scale = _scaled(learner, pool.y[rows])
     keys = member_keys(key, len(used)) * len(sizes)
     moments = np.repeat(np.arange(len(sizes)), len(used))
     params = fit_each(learner, keys, pool.X[rows], y, W.reshape(-1, len(rows)), moments)
     said = np.asarray(predict_many(learner, params, pool.X[rows]).mean, float).reshape(*W.shape, -1)
     tested = np.flatnonzero(fold < len(used))
-    errors = scale**2 * ((said[:, fold[tested], tested] - y[tested]) ** 2).mean(-1)
+    errors = error(said[:, fold[tested], tested] * scale + center, pool.y[rows][tested])
     return tuple(Check(int(n), e) for n, e in zip(sizes, errors, strict=True))
 
 
@@ -166,16 +181,15 @@ def _sizes(low: float, top: int, count: int) -> np.ndarray:
     return np.unique(np.geomspace(low, top, count).round().astype(int))
 
 
-def _scaled(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+def _scaled(learner: Any, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Labels centred and divided by one scale, as the committee learns them; the centre and the scale."""
-    center = y.mean(0)
-    scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
+    center, scale = units(learner, y)
     return (y - center) / scale, center, scale
 
 
-def _point(key: Key, check: Check) -> Point:
+def _point(key: Key, check: Check, power: float) -> Point:
     reach = bootstrap_interval(key, check.errors)
-    return Point(check.labels, *(float(value) ** 0.5 for value in (reach.mean, reach.low, reach.high)))
+    return Point(check.labels, *(float(value) ** power for value in (reach.mean, reach.low, reach.high)))
 
 
 def rounds_of(pool: Pool, order: np.ndarray, states: Mapping[int, str]) -> tuple[Round, ...]:

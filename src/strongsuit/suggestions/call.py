@@ -15,7 +15,7 @@ from strongsuit.active.history import History, look_back, rounds_of
 from strongsuit.active.pool import AVAILABLE, ROLES, START, asked
 from strongsuit.active.reasons import whys
 from strongsuit.active.session import RESERVED, Batch, Session, ask, chosen_learner, init, start_rows
-from strongsuit.active.strategies import STRATEGIES, find_strategy
+from strongsuit.active.strategies import CLASSIFICATION, REGRESSION, table_of
 from strongsuit.core.keys import Key, key_for, root_key
 from strongsuit.core.ties import ranks, tie_seed
 from strongsuit.datasets.writing import write_table
@@ -64,6 +64,8 @@ def suggest(
     target_error: float | None = None,
     worth: float | None = None,
     learner: Any = "auto",
+    task: str = "auto",
+    classes: Sequence[Any] = (),
     guarded: bool = True,
     allow_replicates: bool = False,
     random_state: Any = 0,
@@ -85,7 +87,7 @@ def suggest(
     n : int
         Rows to label; all that are left if they are fewer.
     strategy : str
-        "auto", or a name of `strongsuit.active.strategies.STRATEGIES`.
+        "auto", or a name that `strongsuit strategies` lists for the task.
     id : str
         Column that identifies rows in both tables; without it rows are the same if all features are.
     exclude : list of str
@@ -101,13 +103,18 @@ def suggest(
     budget : float
         The most to spend, in prices if `cost` or `price` is given, else in labels. The batch is cut to fit.
     target_error : float
-        Root mean squared error that is good enough, in units of the target.
+        Root mean squared error that is good enough, in units of the target; of classes the share that is wrong.
     worth : float
         What a fall of the mean squared error by 1 % is worth, in the units of the prices.
-    learner : str, regressor or Learner
+    learner : str, regressor, classifier or Learner
         The model whose uncertainty counts: "auto" (a committee of small networks or a Gaussian process,
         whichever cross-validates better on the labels), a name of `strongsuit.recipes.FAMILIES`, an
-        unfitted scikit-learn regressor, or a Learner.
+        unfitted scikit-learn regressor, or a Learner. For classes "auto" is logistic regression; names are those of
+        `strongsuit.recipes.CLASSIFIERS`.
+    task : str
+        "regression", "classification", or "auto": classes where the target is text or truth values.
+    classes : list
+        All classes there are, where the labels so far may not show every one.
     guarded : bool
         Draw a share of the rows at random and fall back to random rows where active selection does harm.
     allow_replicates : bool
@@ -124,11 +131,13 @@ def suggest(
         unknown names.
     """
     limits = Limits(n, price, budget, target_error, worth, cost)
-    family = recipes.active_learner(learner)
-    name = recipes.active_strategy(strategy, family)
-    find_strategy(name)
     targets = (target,) if isinstance(target, str) else tuple(target)
-    universe = read_universe(pool, labelled, Columns(targets, id, cost, order, tuple(exclude)))
+    task = recipes.active_task(learner, task)
+    if task != "auto":
+        recipes.find_active(learner, strategy, task)  # a wrong name is said before a table is read
+    columns = Columns(targets, id, cost, order, tuple(exclude), task, tuple(classes))
+    universe = read_universe(pool, labelled, columns)
+    family, name = recipes.find_active(learner, strategy, CLASSIFICATION if universe.classes else REGRESSION)
     free = int((universe.state == AVAILABLE).sum())
     if not free:
         raise InputError(
@@ -151,10 +160,11 @@ def suggest(
 
 
 def listed_strategies() -> list[dict[str, Any]]:
-    """The strategies a user may name: name, what it chooses, what it needs, where it comes from."""
+    """The strategies a user may name: name, task, what it chooses, what it needs, where it comes from."""
     return [
-        {"name": s.name, "chooses": s.words, "needs": sorted(s.needs), "source": s.source}
-        for s in STRATEGIES.values()
+        {"name": s.name, "task": task, "chooses": s.words, "needs": sorted(s.needs), "source": s.source}
+        for task in (REGRESSION, CLASSIFICATION)
+        for s in table_of(task).values()
         if not s.evaluation_only
     ]
 
@@ -198,7 +208,7 @@ def _history(key: Key, universe: Universe, session: Session, after: Session, lim
     states = universe.states | {after.round: after.state if after.guarded else "off"}
     history = look_back(
         key_for(key, "history"), chosen_learner(after), pool, universe.order, batch=len(batch.index), start=begun,
-        cost=limits.spent(universe), rule=limits.rule(universe, batch),
+        cost=limits.spent(universe), rule=limits.rule(universe, batch), classes=universe.classes is not None,
     )  # fmt: skip
     order = universe.order.copy()
     order[batch.index] = after.round

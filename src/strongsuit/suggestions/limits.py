@@ -84,7 +84,8 @@ class Limits:
         if self.worth is not None:
             rules = [Worth(self.worth, mean_price)]  # takes the plateau's place: it knows what a gain is worth
         if self.target_error is not None:
-            rules.append(Target(self.target_error, metric="rmse"))
+            # Of classes, errors are 0 or 1, and their mean is the share that is wrong.
+            rules.append(Target(self.target_error, metric="mse" if universe.classes else "rmse"))
         if self.budget is not None and not self.priced:
             rules.append(Budget(labels=int(self.budget)))
         return any_of(*rules) if len(rules) > 1 else rules[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ import pandas as pd
 
 from strongsuit.active.guard import RANDOM, TRIAL, TRUSTED
 from strongsuit.active.pool import AUDIT, AVAILABLE, LABELLED, PENDING, ROLES, START
+from strongsuit.active.strategies import CLASSIFICATION, REGRESSION
+from strongsuit.core.classes import Classes, classes_of
 from strongsuit.core.ties import ranks
 from strongsuit.datasets import read_table
 from strongsuit.datasets.as_given import read_as_given
@@ -27,7 +29,9 @@ from strongsuit.errors import InputError
 
 ROLE, ROUND, STATE = "strongsuit_role", "strongsuit_round", "strongsuit_guard"
 ROW, RANK, WHY = "strongsuit_row", "strongsuit_rank", "strongsuit_why"
+TASKS = ("auto", REGRESSION, CLASSIFICATION)
 BOOKKEEPING = (ROW, ROLE, ROUND, STATE, RANK, WHY)
+CONSTANT = 1e-9  # of a column's mean: a smaller deviation is rounding
 POOL, KNOWN = "the pool", "the labelled table"
 
 
@@ -37,7 +41,8 @@ class Universe:
 
     X (n, p) encoded features; y (n, k) labels, NaN where unknown; state, role and order (n,) as a session has them;
     identity (n,) numbers that name rows whatever their order; price (n,) or None, NaN where none is known; `states`
-    the guard's by round; `given` the pool with all its columns as they came.
+    the guard's by round; `given` the pool with all its columns as they came. Where the target names `classes`, y holds
+    their indicators (n, k) and X is standardised over all rows.
     """
 
     given: pd.DataFrame
@@ -51,6 +56,7 @@ class Universe:
     states: dict[int, str]
     ordered: bool
     notes: tuple[str, ...]
+    classes: Classes | None = None
 
     @property
     def labelled(self) -> np.ndarray:
@@ -71,13 +77,25 @@ class Universe:
 @dataclass(frozen=True)
 class Columns:
     """What the columns are: label columns, the identifier, columns of prices and of the order of labelling, and columns
-    that are no features."""
+    that are no features. `task` is "regression", "classification", or "auto": classes where the one target is text or
+    truth values; `classes` are declared ones."""
 
     targets: tuple[str, ...]
     id: str | None = None
     cost: str | None = None
     order: str | None = None
     exclude: tuple[str, ...] = ()
+    task: str = "auto"
+    classes: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises InputError for an unknown task, and for classes of several targets."""
+        if self.task not in TASKS:
+            raise InputError(f"task must be one of {', '.join(TASKS)}, got {self.task!r}")
+        if len(self.targets) > 1 and (self.task == CLASSIFICATION or self.classes):
+            raise InputError("a classification has one target: name one column of classes")
+        if self.classes and self.task == REGRESSION:
+            raise InputError("classes are declared, and the task is regression: name one of the two")
 
     @property
     def beside(self) -> set[str]:
@@ -97,7 +115,9 @@ def read_universe(pool: Any, labelled: Any, columns: Columns) -> Universe:
     waiting = _unlabelled(known, columns.targets)
     names = _features(given, known, columns)
     with _about(KNOWN):
-        table = read_table(known[~waiting], target=list(columns.targets), features=names)
+        classes = _classes(known[~waiting], columns)
+        told = None if classes else list(columns.targets)
+        table = read_table(known[~waiting], target=told, features=names)
         asked = read_table(known[waiting], features=names) if waiting.any() else None
     with _about(POOL):
         open_rows = read_table(given, features=names)
@@ -107,11 +127,34 @@ def read_universe(pool: Any, labelled: Any, columns: Columns) -> Universe:
             _same_kinds(where, one, table)
     inputs = table.X if asked is None else pd.concat([table.X, asked.X], ignore_index=True)
     line = np.concatenate([np.flatnonzero(~waiting), np.flatnonzero(waiting)])
-    return _joined(given, known.iloc[line].reset_index(drop=True), open_rows, inputs, table, columns)
+    labels = classes.indicators(known.loc[~waiting, columns.targets[0]]) if classes else table.y
+    joined = _joined(given, known.iloc[line].reset_index(drop=True), open_rows, inputs, labels, columns)
+    notes = tuple(note for note in table.notes if "one model" not in note)
+    if classes is None:
+        return replace(joined, notes=notes)
+    return replace(joined, notes=notes, classes=classes, X=_standardised(joined.X))
 
 
-def _joined(given, known, open_rows: Table, inputs: pd.DataFrame, table: Table, columns: Columns) -> Universe:
-    """`known` and `inputs` hold the labelled rows first, then those asked for and not yet labelled."""
+def _classes(known: pd.DataFrame, columns: Columns) -> Classes | None:
+    """The classes of the target, None where it is a number."""
+    (target, *others) = columns.targets
+    if others or columns.task == REGRESSION or not len(known):
+        return None
+    cells = known[target]
+    named = cells.dtype == bool or not pd.api.types.is_numeric_dtype(cells) or bool(columns.classes)
+    if columns.task == "auto" and not named:
+        return None
+    return classes_of(cells, declared=columns.classes or None)
+
+
+def _standardised(X: np.ndarray) -> np.ndarray:
+    """Columns of mean 0 and deviation 1; constant ones become 0."""
+    center, spread = X.mean(0), X.std(0)
+    return (X - center) / np.where(spread > CONSTANT * np.maximum(1.0, np.abs(center)), spread, np.inf)
+
+
+def _joined(given, known, open_rows: Table, inputs: pd.DataFrame, labels: np.ndarray, columns: Columns) -> Universe:
+    """`known` and `inputs` hold the rows with `labels` (r, k) first, then those asked for and not yet labelled."""
     own = _identity(POOL, given, open_rows.X, columns.id)
     theirs = _identity(KNOWN, known, inputs, columns.id)
     place = pd.Index(own).get_indexer(theirs)
@@ -123,15 +166,14 @@ def _joined(given, known, open_rows: Table, inputs: pd.DataFrame, table: Table, 
     X[place] = encoder.transform(inputs).X  # what was measured counts, not what was planned
     state, role, order = (np.zeros(len(X), kind) for kind in (np.int8, np.int8, int))
     state[:] = AVAILABLE
-    state[place] = np.where(np.arange(len(place)) < table.rows, LABELLED, PENDING)
+    state[place] = np.where(np.arange(len(place)) < len(labels), LABELLED, PENDING)
     role[place] = _roles(known)
     order[:], order[place] = -1, _order(known, columns.order)
-    y = np.full((len(X), len(columns.targets)), np.nan)
-    y[place[: table.rows]] = table.y
+    y = np.full((len(X), labels.shape[1]), np.nan)
+    y[place[: len(labels)]] = labels
     price = None if columns.cost is None else _prices(given, known, columns.cost, place, len(X))
     identity = np.concatenate([own, theirs[outside]])
-    notes = tuple(note for note in table.notes if "one model" not in note)
-    return Universe(given, X, y, state, role, order, identity, price, _states(known), bool(columns.order), notes)
+    return Universe(given, X, y, state, role, order, identity, price, _states(known), bool(columns.order), ())
 
 
 @contextmanager

@@ -65,7 +65,6 @@ def dcom(
     candidates: Candidates,
     b: int,
     *,
-    predicted: np.ndarray | None = None,
     clusters: int | None = None,
     subset: int = 35_000,
 ) -> Selection:
@@ -74,7 +73,7 @@ def dcom(
     The score is 1 less the margin. u and d are scaled by their range over the rows left; c = P / (1 + exp(-50 (cov -
     0.8))), P = 1 + exp(-10), rises with the share cov of rows that are covered. A labelled row covers those nearer
     than its radius, in [0, 1.1] for an L2-normalised embedding: bisection until at least 0.2 cov + 0.4 of the rows
-    within share its label by `predicted` (n,), the predicted classes, with the cov that a level of 0.4 gives. Picks and
+    within share its label by `candidates.predicted`, with the cov that a level of 0.4 gives. Picks and
     anchors without a label cover the mean of these radii. Without labels the answer is that of the radius of `cover`,
     with c near 0, flagged "no_labels". Subset as in `cover`. Mishal and Weinshall 2024 (DCoM).
     """
@@ -84,7 +83,9 @@ def dcom(
     rows = some_rows(key_for(key, "subset"), np.flatnonzero(pool.rows), subset)
     labelled = _labelled(candidates, pool)
     if len(labelled):
-        radius, covered, share = labelled_balls(pool, rows, labelled, candidates.labels, _classes(predicted, pool))
+        radius, covered, share = labelled_balls(
+            pool, rows, labelled, candidates.labels, _classes(candidates.predicted, pool)
+        )
         delta, flags = float(radius.mean()), ()
     else:
         covered, share = np.zeros(len(rows), dtype=bool), 0.0
@@ -188,7 +189,9 @@ def _labelled(candidates: Candidates, pool: Usable) -> np.ndarray:
 
 def _classes(predicted: np.ndarray | None, pool: Usable) -> np.ndarray:
     if predicted is None or np.shape(predicted) != pool.rows.shape:
-        raise InputError(f"dcom needs the predicted classes ({len(pool.rows)},), got {np.shape(predicted)}")
+        raise InputError(
+            f"dcom needs candidates.predicted, the predicted classes ({len(pool.rows)},), got {np.shape(predicted)}"
+        )
     return np.asarray(predicted)
 
 

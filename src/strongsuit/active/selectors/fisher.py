@@ -21,14 +21,15 @@ _REFRESH = 50  # picks after which the inverse and what was updated with it are 
 
 
 def bait_classes(
-    key: Key, candidates: Candidates, b: int, *, ridge: float = 1.0, overselect: int = 2, scale: str = "even"
+    key: Key, candidates: Candidates, b: int, *, ridge: float | None = None, overselect: int = 2, scale: str = "even"
 ) -> Selection:
     """Each pick lowers tr(M^-1 F) most, then the least useful of `overselect` x b are dropped; gain is the drop.
 
     The embedding is [p | z] in two blocks (k, q), z the features with a 1 appended. V_x = (diag p - p p') (x) z z' is
     a row's Fisher information, F its sum over the available rows (or `candidates.reference`), M = ridge I + (sum of V
-    over anchors and picks) / (anchors + b). `scale` = "public" weighs picks b times more than anchors, as the authors'
-    code does. Ash et al. 2021 (BAIT).
+    over anchors and picks) / (anchors + b). By default `ridge` is 1 / (anchors + b): the penalty of a head with C = 1,
+    shared out over its rows; the published 1 picks outliers where features are of unit scale. `scale` = "public" weighs
+    picks b times more than anchors, as the authors' code does. Ash et al. 2021 (BAIT).
 
     Meant for heads of up to about 2,000 numbers k q. One pick costs about 4 k^2 q n operations, a fresh start after
     every 50 picks 2 k^2 q^2 n. Raises InputError for (k - 1) q above 3,000 or arrays of more than 1 GB.
@@ -44,7 +45,7 @@ def bait_classes(
     counts = pool.rows.copy()
     counts[pool.anchors] = True
     check_probabilities(pool.X[:, :k], counts)
-    M = ridge * np.eye((k - 1) * q)
+    M = _own(ridge, pool, count) * np.eye((k - 1) * q)
     even = 1.0 / (len(pool.anchors) + count)
     M += even * _information(*_parts(pool.X[pool.anchors], k))
     share = even * (count if scale == "public" else 1)
@@ -62,7 +63,7 @@ def bait_classes(
 
 
 def bait_fast(
-    key: Key, candidates: Candidates, b: int, *, ridge: float = 1.0, overselect: int = 2, scale: str = "even"
+    key: Key, candidates: Candidates, b: int, *, ridge: float | None = None, overselect: int = 2, scale: str = "even"
 ) -> Selection:
     """The same with V_x = x x' for rows x of the embedding (n, q): sqrt(p1 (1 - p1)) times the features and 1.
 
@@ -75,7 +76,7 @@ def bait_fast(
     count = pool.wanted(b)
     if count == 0:
         return finish(key, pool, [], [], b)
-    noise = ridge * (len(pool.anchors) + count)
+    noise = _own(ridge, pool, count) * (len(pool.anchors) + count)
     told = replace(
         candidates,
         embedding=_given(pool.X, pool.anchors, noise),
@@ -85,13 +86,17 @@ def bait_fast(
     return bait(key, told, b, overselect=overselect)
 
 
-def _check_options(ridge: float, overselect: int, scale: str) -> None:
-    if not 0.0 < ridge < np.inf:
+def _check_options(ridge: float | None, overselect: int, scale: str) -> None:
+    if ridge is not None and not 0.0 < ridge < np.inf:
         raise InputError(f"ridge must be finite and above 0, got {ridge}")
     if overselect not in (1, 2):
         raise InputError(f"overselect must be 1 (forward) or 2 (forward and backward), got {overselect}")
     if scale not in ("even", "public"):
         raise InputError(f"scale must be 'even' or 'public', got {scale!r}")
+
+
+def _own(ridge: float | None, pool: Usable, count: int) -> float:
+    return 1.0 / (len(pool.anchors) + count) if ridge is None else ridge
 
 
 def _check_size(n: int, k: int, q: int) -> None:

@@ -117,7 +117,6 @@ def test_the_ridge_is_the_heads_own_penalty_by_default() -> None:
     np.testing.assert_array_equal(bait_classes(KEY, c, 5).index, bait_classes(KEY, c, 5, ridge=own).index)
 
 
-
 def test_bait_for_classes_keeps_its_digits_over_many_picks() -> None:
     c = pool("bait_classes", 8, n=400, anchors=12)
     b = 70  # more than a fresh start apart, in both directions

@@ -58,6 +58,14 @@ def _softmax() -> Any:
     return Softmax(standardise=False)
 
 
+def _class_mlp() -> Any:
+    """A hidden layer of 256 units, trained for at least 100 passes: a stop at 99 % of right training labels alone ends
+    too soon with few labels."""
+    from strongsuit.learners.mlp_classifier import MLPClassifier
+
+    return MLPClassifier(least_epochs=100, standardise=False)
+
+
 def _class_forest() -> Any:
     from sklearn.ensemble import RandomForestClassifier
 
@@ -84,6 +92,7 @@ FAMILIES: dict[str, Family] = {
 }
 CLASSIFIERS: dict[str, Family] = {
     "softmax": Family(_softmax, "multinomial logistic regression"),
+    "mlp": Family(_class_mlp, "a hidden layer of 256 units"),
     "forest": Family(_class_forest, "random forest (scikit-learn)"),
 }
 AUTO = ("ridge", "basis", "gp", "hgb", "mlp")

@@ -38,6 +38,12 @@ def suggest(
     learner: Annotated[
         str, typer.Option(help="Model whose uncertainty counts: auto (mlp or gp), mlp, gp, hgb ...")
     ] = "auto",
+    task: Annotated[
+        str, typer.Option(help="regression, classification, or auto: classes where the target is text.")
+    ] = "auto",
+    classes: Annotated[
+        str | None, typer.Option(help="All classes, with commas, where the labels may not show every one.")
+    ] = None,
     guard: Annotated[bool, typer.Option(help="Draw a share at random and fall back to random where it pays.")] = True,
     replicates: Annotated[bool, typer.Option("--allow-replicates", help="Ask for equal rows too.")] = False,
     out: Annotated[Path | None, typer.Option(help="File for the rows: CSV or Parquet.")] = None,
@@ -54,7 +60,8 @@ def suggest(
 
         refuse({"POOL": pool, "--id": id_, "--exclude": exclude, "--order": order, "--cost": cost, "--price": price,
                 "--budget": budget, "--target-error": target_error, "--worth": worth, "--plot": plot,
-                "--allow-replicates": replicates})  # fmt: skip
+                "--allow-replicates": replicates, "--classes": classes,
+                "--task": None if task == "auto" else task})  # fmt: skip
         return suggest_box(box, labelled, target or [], n, strategy, learner, guard, seed, out, as_json)
     if pool is None or labelled is None or not target:
         raise typer.BadParameter("give POOL, --labelled and --target, or --box")
@@ -65,7 +72,8 @@ def suggest(
     use_compile_cache()
     found = choose(
         pool, labelled=labelled, target=target, n=n, strategy=strategy, id=id_, exclude=exclude or [], order=order,
-        cost=cost, price=price, budget=budget, target_error=target_error, worth=worth, learner=learner, guarded=guard,
+        cost=cost, price=price, budget=budget, target_error=target_error, worth=worth, learner=learner, task=task,
+        classes=_declared(classes), guarded=guard,
         allow_replicates=replicates, random_state=seed, out=out,
     )  # fmt: skip
     if plot is not None:
@@ -80,6 +88,15 @@ def suggest(
                    "kept.")  # fmt: skip
     if plot is not None:
         typer.echo(f"Picture: {plot}")
+
+
+def _declared(text: str | None) -> list[str | int]:
+    """The classes named with commas: whole numbers if all are."""
+    words = [] if text is None else [word.strip() for word in text.split(",") if word.strip()]
+    try:
+        return [int(word) for word in words]
+    except ValueError:
+        return words
 
 
 def _kind(plot: Path | None) -> str:
@@ -116,6 +133,8 @@ def strategies(as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(rows))
         return
-    for row in rows:
-        source = f" ({row['source']})" if row["source"] else ""
-        typer.echo(f"{row['name']:<21}{row['chooses']}{source}")
+    for task in dict.fromkeys(row["task"] for row in rows):
+        typer.echo(f"{task.capitalize()}:")
+        for row in (row for row in rows if row["task"] == task):
+            source = f" ({row['source']})" if row["source"] else ""
+            typer.echo(f"  {row['name']:<21}{row['chooses']}{source}")

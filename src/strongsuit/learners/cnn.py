@@ -76,6 +76,8 @@ class CNN:
     resume_rate: float = 0.3
 
     traceable: ClassVar[bool] = True
+    classifies: ClassVar[bool] = True
+    own_units: ClassVar[bool] = True  # probabilities, which no centre and no scale may change
     smallest_bucket: ClassVar[int] = 1024  # holds the labels of a campaign: one executable for all of its rounds
     runtime: ClassVar[tuple[str, ...]] = ("learning_rate", "epochs", "resume_epochs", "resume_rate")
 

@@ -83,6 +83,8 @@ class MLPClassifier:
     standardise: bool = True
 
     traceable: ClassVar[bool] = True
+    classifies: ClassVar[bool] = True
+    own_units: ClassVar[bool] = True  # probabilities, which no centre and no scale may change
     smallest_bucket: ClassVar[int] = 1024  # holds the labels of a campaign: one executable for all of its rounds
     runtime: ClassVar[tuple[str, ...]] = ("learning_rate", "epochs", "stop_accuracy", "least_epochs")
 

@@ -59,6 +59,8 @@ class Softmax:
     standardise: bool = True
 
     traceable: ClassVar[bool] = False
+    classifies: ClassVar[bool] = True
+    own_units: ClassVar[bool] = True  # probabilities, which no centre and no scale may change
     deterministic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

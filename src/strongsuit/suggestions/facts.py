@@ -10,6 +10,7 @@ from strongsuit.active.history import History
 from strongsuit.active.pool import ACTIVE, AUDIT, AVAILABLE
 from strongsuit.active.reasons import FLAGS, used
 from strongsuit.active.session import Batch, Session
+from strongsuit.active.strategies import CLASSIFICATION, REGRESSION
 from strongsuit.suggestions.limits import Limits
 from strongsuit.suggestions.tables import Universe
 from strongsuit.suggestions.words import advice
@@ -26,6 +27,9 @@ def facts_of(universe: Universe, session, after, batch: Batch, history: History,
         "strategy": batch.strategy,
         "chooses": batch.words if batch.strategy == "random" else used(batch, session.strategy).words,
         "degraded": batch.degraded,
+        "task": CLASSIFICATION if universe.classes else REGRESSION,
+        "classes": None if universe.classes is None else list(universe.classes.values),
+        "search": dict(batch.facts),
         "model": _model(after),
         "labelled": int(universe.labelled.sum()),
         "outside": universe.outside,
@@ -82,7 +86,8 @@ def _notes(universe: Universe, session: Session, batch: Batch, limits: Limits, f
             f"{batch.strategy} stands in for {session.strategy.name} until the learner predicts better than the mean"
         )
     if universe.price is not None and not session.strategy.scored and batch.strategy != "random":
-        notes.append(f"{session.strategy.name} has no score to weigh against prices; qbc, bald and emoc have")
+        scored = "margin, entropy and bald" if universe.classes else "qbc, bald and emoc"
+        notes.append(f"{session.strategy.name} has no score to weigh against prices; {scored} have")
     if universe.price is not None and np.isnan(universe.price[universe.state != AVAILABLE]).any():
         notes.append("labelled rows outside the pool whose price is unknown count as free")
     notes += [FLAGS.get(flag, flag) for flag in batch.degraded.split(",") if flag]

@@ -141,10 +141,16 @@ def _classes(known: pd.DataFrame, columns: Columns) -> Classes | None:
     if others or columns.task == REGRESSION or not len(known):
         return None
     cells = known[target]
-    named = cells.dtype == bool or not pd.api.types.is_numeric_dtype(cells) or bool(columns.classes)
-    if columns.task == "auto" and not named:
+    if columns.task == "auto" and not columns.classes and not _names(cells):
         return None
     return classes_of(cells, declared=columns.classes or None)
+
+
+def _names(cells: pd.Series) -> bool:
+    """Whether most cells are words or truth values; a word among numbers is a mistake that the reader names."""
+    if pd.api.types.is_bool_dtype(cells):
+        return True
+    return bool(pd.to_numeric(cells, errors="coerce").isna().mean() > 0.5)
 
 
 def _standardised(X: np.ndarray) -> np.ndarray:

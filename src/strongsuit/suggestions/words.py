@@ -70,7 +70,8 @@ def _curve(history: History, unit: str) -> list[str]:
     if not history.points:
         return [f"Learning curve: none yet; {history.why}."]
     tested = history.progress.checks[-1].rows
-    head = f"Learning curve: root mean squared error{unit}\n{CURVES[history.kind].format(tested=tested)}"
+    what = "share of wrong classes" if history.classes else f"root mean squared error{unit}"
+    head = f"Learning curve: {what}\n{CURVES[history.kind].format(tested=tested)}"
     rows = [f"{p.labels:>8}  {p.error:>9.4g}  {p.low:.4g} to {p.high:.4g}" for p in history.points]
     return [head, f"{'labels':>8}  {'error':>9}  95 % interval", *rows]
 
@@ -78,7 +79,7 @@ def _curve(history: History, unit: str) -> list[str]:
 def advice(history: History) -> str:
     """Whether to go on, with what the next labels should bring."""
     stop = history.stop
-    reason = _sentence(stop.sentence)
+    reason = _sentence(stop.sentence, history.classes)
     if stop.yes:
         return f"Advice: stop labelling. {reason}."
     if history.gain is None:
@@ -89,7 +90,8 @@ def advice(history: History) -> str:
 def next_labels(history: History) -> str:
     """The sentence about the next batch."""
     gain, low, high = history.gain
-    words = f"The next {history.progress.batch} labels should lower the squared error by {100 * gain:.2g} %"
+    what = "share of wrong classes" if history.classes else "squared error"
+    words = f"The next {history.progress.batch} labels should lower the {what} by {100 * gain:.2g} %"
     law = f"80 % interval of a power law through the {len(history.points)} points"
     return f"{words} ({100 * low:.2g}–{100 * high:.2g} %, the {law})."
 
@@ -99,10 +101,12 @@ def _others(history: History) -> str:
     if history.stop.rule == "plateau":
         return ""
     parts = [part for part in history.stop.sentence.split("; ") if "should lower" not in part and "no law" not in part]
-    return "".join(f" {_sentence(part)}." for part in parts if part)
+    return "".join(f" {_sentence(part, history.classes)}." for part in parts if part)
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str, classes: bool) -> str:
     """A rule's words with a capital, and with the error it means: gains are those of the squared error."""
-    text = text.replace("the error", "the squared error").replace("rmse is", "the root mean squared error is")
+    error = "the share of wrong classes" if classes else "the squared error"
+    text = text.replace("the error", error).replace("mse is", f"{error} is" if classes else "mse is")
+    text = text.replace("rmse is", "the root mean squared error is")
     return text[:1].upper() + text[1:]

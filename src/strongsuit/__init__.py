@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 # public name -> the module that holds it
 _HOMES = {
     "ActivePartitioner": "strongsuit.estimators",
+    "ActiveClassifier": "strongsuit.estimators",
     "ActiveRegressor": "strongsuit.estimators",
     "PartitionedRegressor": "strongsuit.estimators",
     "discover": "strongsuit.partition.discover",

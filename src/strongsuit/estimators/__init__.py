@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 _HOMES = {
+    "ActiveClassifier": "strongsuit.estimators.active_classifier",
     "ActiveRegressor": "strongsuit.estimators.active_regressor",
     "ActivePartitioner": "strongsuit.estimators.partitioner",
     "PartitionedRegressor": "strongsuit.estimators.regressor",

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
-from strongsuit import recipes
-from strongsuit.active import session as loop
-from strongsuit.active.guard import TRIAL, Verdict
-from strongsuit.active.history import History, look_back
-from strongsuit.active.pool import ROLES, START
-from strongsuit.active.reasons import whys
-from strongsuit.active.stopping import Rule, Stop
-from strongsuit.core.keys import key_for, root_key
+from strongsuit.active.strategies import REGRESSION
 from strongsuit.core.learner import predict_many
-from strongsuit.errors import InputError
-from strongsuit.estimators.inputs import prediction_data, training_data
-from strongsuit.executors import few_threads
-
-FEWEST_LABELS = 2
+from strongsuit.estimators.active_loop import ActiveLoop
+from strongsuit.estimators.inputs import training_data
 
 
-class ActiveRegressor(RegressorMixin, BaseEstimator):
+class ActiveRegressor(RegressorMixin, ActiveLoop):
     """A regressor that asks for the labels it needs: batch active learning that is guarded by random rows.
 
     Rows of `y` that are NaN are the unlabelled pool. `query` names the rows to label next, `teach` takes their labels,
@@ -90,24 +79,7 @@ class ActiveRegressor(RegressorMixin, BaseEstimator):
     True
     """
 
-    def __init__(
-        self,
-        learner: Any = "auto",
-        *,
-        strategy: str = "auto",
-        batch_size: int = 10,
-        guarded: bool = True,
-        allow_replicates: bool = False,
-        stop: Rule | None = None,
-        random_state: Any = None,
-    ):
-        self.learner = learner
-        self.strategy = strategy
-        self.batch_size = batch_size
-        self.guarded = guarded
-        self.allow_replicates = allow_replicates
-        self.stop = stop
-        self.random_state = random_state
+    _task = REGRESSION
 
     def fit(self, X: Any, y: Any) -> ActiveRegressor:
         """Begin a campaign: train on the labelled rows, keep the others as the pool.
@@ -127,37 +99,9 @@ class ActiveRegressor(RegressorMixin, BaseEstimator):
         unknown, filled = _unknown(y)
         data = training_data(self, X, filled, None, None)
         labels = np.where(unknown[:, None], np.nan, data.Y)
-        self.encoder_, self._flat, self._seen = data.encoder, data.flat, (None, None, None, None)
-        self._key = key_for(root_key(self.random_state), "active")
-        self.session_, self._count = self._new_session(data.X, labels), len(data.X)
-        self._refit()
+        self._flat = data.flat
+        self._begin(data.X, labels, data.encoder)
         return self
-
-    def query(self, X: Any = None, n: int | None = None) -> np.ndarray:
-        """The rows to label next; those named before and not yet taught are not named again.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n_pool, n_features), default=None
-            A new pool, from which rows are named from now on; by default the pool of `fit` or of an earlier call.
-        n : int, default=None
-            How many; `batch_size` by default, fewer if the pool has no more.
-
-        Returns
-        -------
-        rows : ndarray of int of shape (n,)
-            Row numbers of the pool, in random order; `batch_` says why each was chosen.
-        """
-        check_is_fitted(self, "session_")
-        n = self.batch_size if n is None else check_scalar(n, "n", Integral, min_val=1)
-        if X is not None:
-            self._new_pool(prediction_data(self, X, self.encoder_)[0])
-        with few_threads(len(self.session_.pool)):
-            self.session_, batch = loop.ask(self.session_, int(n))
-        rows = batch.index
-        roles = [ROLES[role] for role in batch.role]
-        self.batch_ = pd.DataFrame({"row": rows, "role": roles, "why": whys(batch, self.session_.strategy)})
-        return rows
 
     def teach(self, rows: Any, y: Any) -> ActiveRegressor:
         """Take labels of rows, asked for or not, in any order, and train anew.
@@ -174,24 +118,7 @@ class ActiveRegressor(RegressorMixin, BaseEstimator):
         self
         """
         check_is_fitted(self, "session_")
-        self.session_ = loop.tell(self.session_, self._rows(rows), np.asarray(y, float))
-        self._refit()
-        return self
-
-    def skip(self, rows: Any) -> ActiveRegressor:
-        """Take out rows that cannot be labelled: they are never asked for again.
-
-        Parameters
-        ----------
-        rows : array-like of int of shape (n,)
-            Row numbers as `query` gives them.
-
-        Returns
-        -------
-        self
-        """
-        check_is_fitted(self, "session_")
-        self.session_ = loop.fail(self.session_, self._rows(rows))
+        self._told(rows, np.asarray(y, float))
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
@@ -210,10 +137,7 @@ class ActiveRegressor(RegressorMixin, BaseEstimator):
         spread : ndarray of the same shape, only with `return_std`
         """
         check_is_fitted(self, "session_")
-        encoded, _ = prediction_data(self, X, self.encoder_)
-        committee = self.committee_
-        if committee is None:
-            raise InputError(f"fewer than {FEWEST_LABELS} rows are labelled: query() and teach() some before predict()")
+        encoded, committee = self._inputs(X), self._committee()
         said = predict_many(committee.learner, committee.params, encoded)
         members = np.asarray(said.mean, float)
         mean = members.mean(0) * committee.scale + committee.center
@@ -221,81 +145,6 @@ class ActiveRegressor(RegressorMixin, BaseEstimator):
             return self._shaped(mean)
         own = 0.0 if said.variance is None else np.asarray(said.variance, float).mean(0)
         return self._shaped(mean), self._shaped(np.sqrt(members.var(0) + own) * committee.scale)
-
-    @property
-    def labelled_(self) -> np.ndarray:
-        """(n_pool,) bool: rows of the pool whose label is known."""
-        check_is_fitted(self, "session_")
-        return self.session_.pool.labelled[: self._count]
-
-    @property
-    def verdicts_(self) -> tuple[Verdict, ...]:
-        """What the guard found at each of its checks."""
-        check_is_fitted(self, "session_")
-        return self.session_.verdicts
-
-    @property
-    def history_(self) -> History:
-        """The learning curve and where it leads, by some dozens of fits, kept until the next label;
-        `plots.draw_progress` draws it."""
-        check_is_fitted(self, "session_")
-        now, key = self.session_, key_for(self._key, "history", self.session_.round)
-        asked = (now, self.batch_size, self.stop)
-        if all(one is other for one, other in zip(asked, self._seen[:3], strict=True)):
-            return self._seen[3]
-        start = int((now.pool.labelled & (now.pool.role == START)).sum())
-        with few_threads(len(now.pool)):
-            found = look_back(key, loop.chosen_learner(now), now.pool, now.order, batch=int(self.batch_size),
-                              start=start, states=_states(now), rule=self.stop)  # fmt: skip
-        self._seen = (*asked, found)
-        return found
-
-    @property
-    def learning_curve_(self) -> pd.DataFrame:
-        """Root mean squared error by labels with a 95 % interval: of random rows that no choice saw (kind "audit") or,
-        before there are 20 of them, cross-validated; empty below 20 labels."""
-        history = self.history_
-        frame = pd.DataFrame([vars(p) for p in history.points], columns=["labels", "error", "low", "high"])
-        return frame.assign(kind=history.kind)
-
-    @property
-    def stop_advice_(self) -> Stop:
-        """Whether to stop, by which rule, on which numbers, and why in a sentence."""
-        return self.history_.stop
-
-    def _new_session(self, X: np.ndarray, labels: np.ndarray) -> loop.Session:
-        family = recipes.active_learner(self.learner)
-        strategy = recipes.active_strategy(self.strategy, family)
-        return loop.init(self._key, family, X, y=labels, strategy=strategy, guarded=self.guarded,
-                         allow_replicates=self.allow_replicates)  # fmt: skip
-
-    def _new_pool(self, X: np.ndarray) -> None:
-        """Names rows of X from now on; labelled rows stay, and keep role and round."""
-        before = self.session_
-        if np.array_equal(before.pool.X[: self._count], X):
-            return
-        known = np.flatnonzero(before.pool.labelled)
-        none = np.full((len(X), before.pool.y.shape[1]), np.nan)
-        fresh = self._new_session(np.vstack([X, before.pool.X[known]]), np.vstack([none, before.pool.y[known]]))
-        role, order = fresh.pool.role.copy(), fresh.order.copy()
-        role[len(X) :], order[len(X) :] = before.pool.role[known], before.order[known]
-        self.session_ = replace(
-            fresh, pool=replace(fresh.pool, role=role), order=order, round=before.round, state=before.state,
-            learned=before.learned, verdicts=before.verdicts,
-        )  # fmt: skip
-        self._count = len(X)  # labelled rows that the pool lacks stand behind it
-
-    def _refit(self) -> None:
-        self.committee_ = None
-        if self.session_.pool.labelled.sum() >= FEWEST_LABELS:
-            with few_threads(len(self.session_.pool)):
-                self.session_, self.committee_ = loop.fitted(self.session_)
-
-    def _rows(self, rows: Any) -> np.ndarray:
-        rows = np.atleast_1d(np.asarray(rows))
-        if rows.dtype.kind not in "iu" or (len(rows) and not (0 <= rows.min() and rows.max() < self._count)):
-            raise InputError(f"rows must be whole numbers from 0 to {self._count - 1}, as query() gives them")
-        return rows
 
     def _shaped(self, values: np.ndarray) -> np.ndarray:
         return values[:, 0] if self._flat else values
@@ -322,12 +171,3 @@ def _unknown(y: Any) -> tuple[np.ndarray, Any]:
     if isinstance(y, pd.Series):
         return rows, pd.Series(filled, index=y.index, name=y.name)
     return rows, pd.DataFrame(filled, columns=y.columns) if isinstance(y, pd.DataFrame) else filled
-
-
-def _states(session: loop.Session) -> dict[int, str]:
-    """The guard's state in every round."""
-    states, state = {}, TRIAL
-    for number in range(session.round):
-        state = next((verdict.next_state for verdict in session.verdicts if verdict.round == number), state)
-        states[number + 1] = state if session.guarded else "off"
-    return states

@@ -49,6 +49,15 @@ def public_sets() -> str:
     return "\n".join(lines)
 
 
+def class_strategies() -> str:
+    """The table of strategies for classes."""
+    from strongsuit.active.class_strategies import CLASS_STRATEGIES
+
+    lines = ["| name | chooses | source |", "|---|---|---|"]
+    lines += [f"| `{s.name}` | {s.words} | {s.source} |" for s in CLASS_STRATEGIES.values()]
+    return "\n".join(lines)
+
+
 def bench_tasks() -> str:
     """The tables of `strongsuit bench run partition`."""
     lines = ["| table | set, target | groups | what it is |", "|---|---|---|---|"]
@@ -155,6 +164,7 @@ FILLED = {
     "pools": partial(measured, "pools"),
     "resume": partial(measured, "resume"),
     "generators": generators,
+    "class_strategies": class_strategies,
     "public_sets": public_sets,
     "commands": commands,
     "bench_tasks": bench_tasks,

@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from strongsuit import ActiveClassifier
 from strongsuit.errors import InputError
 
+
 @parametrize_with_checks([ActiveClassifier(random_state=0)])
 def test_scikit_learn_conventions(estimator, check) -> None:
     check(estimator)

@@ -12,7 +12,7 @@ from strongsuit.active.class_strategies import CLASS_STRATEGIES
 from strongsuit.active.committee import answer, train
 from strongsuit.active.evidence import Evidence, gather, narrowed
 from strongsuit.active.folds import cross_fitted, seen_from_outside
-from strongsuit.active.pool import EXCLUDED, Pool, pool_of
+from strongsuit.active.pool import AUDIT, EXCLUDED, Pool, pool_of
 from strongsuit.active.search.refine import refine
 from strongsuit.active.search.votes import rank_average, ranks, then, vote
 from strongsuit.active.session import ask, fitted, init, tell
@@ -102,6 +102,19 @@ def test_a_session_learns_classes_whatever_the_strategy(name: str) -> None:
     said = answer(committee, X)
     np.testing.assert_allclose(said.sum(1), 1.0, atol=1e-9)
     assert (said.argmax(1) == classes).mean() > 0.8
+
+
+@pytest.mark.parametrize("learner", [Softmax(), External(RandomForestClassifier(n_estimators=5))])
+def test_the_guard_judges_classifiers_by_their_probabilities(learner) -> None:
+    X, classes, y = blobs(400, known=24)
+    session, asked = init(KEY, learner, X, y=y, strategy="margin"), 0
+    while not session.verdicts:
+        session, batch = ask(session, 30)
+        asked += 30
+        assert asked <= 240 and (session.pool.role[batch.index] == AUDIT).any()
+        session = tell(session, batch.index, np.eye(3)[classes[batch.index]])
+    (verdict,) = session.verdicts
+    assert np.isfinite(verdict.theta) and np.isfinite(verdict.error) and abs(verdict.theta) < 2.0
 
 
 def test_any_classifier_of_scikit_learn_will_do_and_what_it_cannot_show_is_said_at_once() -> None:

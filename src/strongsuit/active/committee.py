@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.auxiliary import Auxiliary, fit_beside
-from strongsuit.active.choice import Chosen, begun_anew, chosen, committee_size, deterministic, point_only
+from strongsuit.active.choice import Choice, Chosen, begun_anew, chosen, committee_size, deterministic, point_only
 from strongsuit.active.pool import Pool
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
@@ -85,10 +85,11 @@ def train(
 
 
 def units(learner: Any, y: np.ndarray) -> tuple[np.ndarray, float]:
-    """Centre (k,) and scale of the labels; 0 and 1 for a learner that says `own_units`, as published networks that
-    were tuned to the units of their simulators."""
+    """Centre (k,) and scale of the labels; 0 and 1 for a learner that says `own_units`: classifiers, and published
+    networks that were tuned to the units of their simulators."""
     center = y.mean(0)
-    if getattr(learner, "own_units", False):
+    one = learner.learners[0] if isinstance(learner, Choice) else learner
+    if getattr(one, "own_units", False):
         return np.zeros_like(center), 1.0
     return center, float(np.sqrt(((y - center) ** 2).mean())) or 1.0
 

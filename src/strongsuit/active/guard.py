@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.choice import Fitted, committee_size, deterministic, point_only, searched, settled
+from strongsuit.active.committee import units
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import fit_many, member_keys, predict_many, resume_many
@@ -107,10 +108,8 @@ def _errors(
     fits see the same number of rows and begin with the same weights."""
     fold = key_for(key, "folds").numpy().permutation(np.arange(len(audit)) % FOLDS)
     known = np.concatenate([start, active, audit])
-    y = pool.y[known]
-    center = y.mean(0)
-    scale = float(np.sqrt(((y - center) ** 2).mean())) or 1.0
-    X, y = pool.X[known], (y - center) / scale
+    center, scale = units(learner, pool.y[known])
+    X, y = pool.X[known], (pool.y[known] - center) / scale
     learner = point_only(settled(key_for(key, "choice"), learner, X, y))
     members = committee_size(learner, MEMBERS)
     begin = begin or searched(learner, key_for(key, "search"), X, y)

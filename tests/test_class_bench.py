@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from strongsuit.bench import class_bench, class_tasks
 from strongsuit.bench.class_bench import class_plans, measure, run_class_plans
 from strongsuit.bench.class_pages import as_json, markdown
 from strongsuit.bench.class_report import Curves, summarise
-from strongsuit.bench.class_runs import ClassPlan
+from strongsuit.bench.class_runs import LANES, ClassPlan
 from strongsuit.bench.class_tasks import ClassTask, class_arena
 from strongsuit.bench.records import read_records
 from strongsuit.bench.workers import here
 from strongsuit.cli import main
 from strongsuit.datasets.images import gradient_histograms
 from strongsuit.errors import InputError
+from strongsuit.learners.cnn import CNN
 
 
 def toy(name: str):
@@ -55,6 +57,24 @@ def test_runs_of_a_repetition_begin_alike_and_are_reproducible() -> None:
     assert again["accuracy"] == margin["accuracy"]
     guarded = measure(ClassPlan("toy", 0, "auto", "linear"))[0]
     assert guarded["labels"] == random["labels"]
+
+
+def test_pixels_have_a_lane_of_their_own_in_which_passes_with_dropout_vote(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pictures(name: str):
+        rng = np.random.default_rng(0)
+        number = np.arange(80) % 2
+        images = rng.random((80, 8, 8, 1)) * 0.2
+        images[number == 1, :, 4:] += 0.8  # the right half is bright
+        return images.reshape(80, -1), number, None
+
+    task = ClassTask("pictures", "halves", pictures, start=12, batch=4, rounds=1, shape=(8, 8, 1))
+    monkeypatch.setitem(class_tasks.TASKS, "pictures", task)
+    small = CNN(channels=(8,), embedding=16, learning_rate=1e-2, epochs=60, shape=(8, 8, 1), flip=False)
+    monkeypatch.setitem(LANES, "cnn", replace(LANES["cnn"], learner=lambda task: small))
+    (record,) = measure(ClassPlan("pictures", 0, "bald", "cnn"))
+    assert record["labels"] == [12, 16] and record["accuracy"][-1] > 0.8 and not record["degraded"]
+    for name, lane in (("toy", "cnn"), ("pictures", "linear")):
+        assert "is for sets of" in measure(ClassPlan(name, 0, "margin", lane))[0]["reason"]
 
 
 def test_a_strategy_that_fails_is_a_record(monkeypatch: pytest.MonkeyPatch) -> None:

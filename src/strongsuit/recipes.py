@@ -139,6 +139,13 @@ def _active_gp() -> Any:
     return GP(exact_rows=3000, search_rows=600, thorough=True)
 
 
+def image_classifier(shape: tuple[int, int, int]) -> Any:
+    """A small convolutional network for images of this shape; those of one colour, digits mostly, are not mirrored."""
+    from strongsuit.learners.cnn import CNN
+
+    return CNN(shape=shape, flip=shape[2] > 1)
+
+
 def active_strategy(name: str, learner: Any) -> str:
     """The name of a strategy; "auto" is the one that suits what the learner shows."""
     from strongsuit.active.session import default_strategy

@@ -23,6 +23,7 @@ from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
 
+PASSES = 10  # with dropout, where these stand for a committee
 DROPS, DROPPED = 3, 0.75  # passes with thinned features, and the share that is left out (DropQuery)
 SKETCH = 512  # columns of the gradient features: Holzmueller et al. (2023) found more to change nothing
 REFERENCES = 512  # rows against which influence is measured
@@ -131,7 +132,7 @@ def gather(
     if "proba" in needs:
         found["proba"] = moments(_needed(committee, "a committee"), pool.X)[0]
     if VOTES in needs:
-        found[VOTES] = _votes(_needed(committee, "a committee"), pool.X)
+        found[VOTES] = _votes(key_for(key, VOTES), _needed(committee, "a committee"), pool.X)
     if needs & {"head", "dropped_votes"}:
         found["head"] = _head(_needed(committee, "a committee"))
     if TEMPERATURE in needs:
@@ -206,9 +207,13 @@ def _last(committee: Committee, X: np.ndarray, x_std: np.ndarray) -> np.ndarray:
     return np.hstack([hidden, np.ones((len(X), 1), hidden.dtype)])
 
 
-def _votes(committee: Committee, X: np.ndarray) -> np.ndarray:
-    """Probabilities (t, n, k) of the members, or of the models fitted to bootstrap samples where there is but one."""
-    if not deterministic(committee.learner):
+def _votes(key: Key, committee: Committee, X: np.ndarray) -> np.ndarray:
+    """Probabilities (t, n, k) of the members, or of passes that drop features where there is but one network, or of the
+    models fitted to bootstrap samples where there is no chance in training."""
+    learner = committee.learner
+    if not deterministic(learner) and len(committee.keys) == 1 and getattr(learner, "dropout", 0.0) > 0.0:
+        return learner.passes(pick(committee.params, 0), key, X, PASSES)
+    if not deterministic(learner):
         return np.asarray(predict_many(committee.learner, committee.params, X).mean)
     bagged = trained_beside(committee, VOTES)
     return np.asarray(predict_many(bagged.learner, bagged.params, X).mean)

@@ -63,7 +63,8 @@ class Batch:
 class Session:
     """Everything a campaign of one pool needs to go on; `stream` (n,) is the order of random draws, `order` (n,) when a
     row was asked for, -1 for never. With a `box` the pool holds only rows that were asked for or came labelled.
-    `selecting` is the committee that chose last, from which the next one goes on. `price` (n,) is what labels cost."""
+    `selecting` is the committee that chose last, from which the next one goes on. `price` (n,) is what labels cost;
+    `members` how many models a committee has, where one of them is not all there is."""
 
     key: Key
     learner: Any
@@ -81,6 +82,7 @@ class Session:
     box: Box | None = None
     selecting: Committee | None = None
     price: np.ndarray | None = None
+    members: int = MEMBERS
 
 
 def init(
@@ -94,6 +96,7 @@ def init(
     guarded: bool = True,
     proven: bool = False,
     allow_replicates: bool = False,
+    members: int = MEMBERS,
 ) -> Session:
     """A session on rows X (n, d), some of whose labels y (n, k) may be known, by a named strategy or the learner's
     `default_strategy`.
@@ -121,7 +124,7 @@ def init(
     # Rules for classes say themselves how they do with few labels; those for numbers wait until the learner is of use.
     return Session(
         key, learner, chosen, pool, stream, order, guarded, proven, learned=task == CLASSIFICATION,
-        allow_replicates=allow_replicates,
+        allow_replicates=allow_replicates, members=members,
     )  # fmt: skip
 
 
@@ -263,12 +266,13 @@ def fail(session: Session, index: np.ndarray) -> Session:
     return replace(session, pool=failed(session.pool, index))
 
 
-def fit(session: Session, *, members: int = MEMBERS, start: Committee | None = None) -> Committee:
+def fit(session: Session, *, members: int | None = None, start: Committee | None = None) -> Committee:
     """The deployed committee: trained on all labelled rows, going on from that of an earlier round if it is given. Its
     learner is the one that the selecting committee has chosen."""
     key = key_for(session.key, "deployed", session.round)
     watched = session.guarded and session.state != RANDOM
-    return train(key, chosen_learner(session) if watched else session.learner, session.pool, members, start=start)
+    learner = chosen_learner(session) if watched else session.learner
+    return train(key, learner, session.pool, members or session.members, start=start)
 
 
 def chosen_learner(session: Session) -> Any:
@@ -306,12 +310,12 @@ def _taught(key: Key, session: Session) -> Session:
     if not session.strategy.learns or session.state == RANDOM or not used.any():
         return session
     committee = train(
-        key_for(key, "train"), session.learner, session.pool, MEMBERS, rows=used, needs=session.strategy.needs,
+        key_for(key, "train"), session.learner, session.pool, session.members, rows=used, needs=session.strategy.needs,
         start=session.selecting,
     )  # fmt: skip
     if FOLDS in session.strategy.needs:
         own, needs = key_for(key, "folds"), session.strategy.needs
-        folds = cross_fitted(own, committee.learner, session.pool, MEMBERS, needs, rows=used)
+        folds = cross_fitted(own, committee.learner, session.pool, session.members, needs, rows=used)
         committee = replace(committee, folds=folds)
     return replace(session, selecting=committee)
 

@@ -12,7 +12,7 @@ import numpy as np
 from strongsuit import recipes
 from strongsuit.active import session as sessions
 from strongsuit.active.committee import answer
-from strongsuit.bench.class_tasks import ClassArena, class_arena
+from strongsuit.bench.class_tasks import ClassArena, ClassTask, class_arena
 from strongsuit.bench.clock import cpu_clock
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.errors import InputError
@@ -23,11 +23,13 @@ FACES = (AUTO, AUTO_UNGUARDED)
 
 @dataclass(frozen=True)
 class Lane:
-    """A learner to compare strategies with."""
+    """A learner to compare strategies with, for tasks of pixels or for others, and how many make a committee."""
 
     name: str
     words: str
-    learner: Callable[[], Any]
+    learner: Callable[[ClassTask], Any]
+    members: int = sessions.MEMBERS
+    pixels: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,10 +62,10 @@ class ClassCurve:
 LANES: dict[str, Lane] = {
     lane.name: lane
     for lane in (
-        Lane(
-            "linear", "logistic regression on standardised inputs, C = 1", lambda: recipes.active_classifier("softmax")
-        ),
-        Lane("mlp", "a hidden layer of 256 units", lambda: recipes.active_classifier("mlp")),
+        Lane("linear", "logistic regression, C = 1", lambda task: recipes.active_classifier("softmax")),
+        Lane("mlp", "a hidden layer of 256 units", lambda task: recipes.active_classifier("mlp")),
+        # One network, as published: passes with dropout stand for a committee.
+        Lane("cnn", "a small convolutional network", lambda task: recipes.image_classifier(task.shape), 1, pixels=True),
     )
 }
 
@@ -101,13 +103,14 @@ def run(plan: ClassPlan) -> ClassCurve:
 def opened(plan: ClassPlan, arena: ClassArena) -> sessions.Session:
     """A session on the arena's pool with its first labels."""
     key = key_for(root_key(plan.repeat), "classification", plan.task, "session")
-    learner, strategy = (
-        find_lane(plan.lane).learner(),
-        None if plan.strategy in (AUTO, AUTO_UNGUARDED) else plan.strategy,
-    )
+    lane, strategy = find_lane(plan.lane), None if plan.strategy in FACES else plan.strategy
+    if lane.pixels != (arena.task.shape is not None):
+        raise InputError(f"lane {lane.name} is for sets of {'pixels' if lane.pixels else 'features'}: not {plan.task}")
+    learner = lane.learner(arena.task)
     y = np.full((len(arena.X), arena.classes), np.nan)
     y[arena.first] = np.eye(arena.classes)[arena.y[arena.first]]
-    return sessions.init(key, learner, arena.X, y=y, strategy=strategy, guarded=plan.strategy == AUTO)
+    return sessions.init(key, learner, arena.X, y=y, strategy=strategy, guarded=plan.strategy == AUTO,
+                         members=lane.members)  # fmt: skip
 
 
 def _measure(curve: ClassCurve, committee: Any, pool: Any, arena: ClassArena) -> None:

@@ -22,8 +22,8 @@ CONSTANT = 1e-9  # of a column's mean: a smaller deviation is rounding
 
 @dataclass(frozen=True)
 class ClassTask:
-    """A set and its protocol: labels to start with, labels a batch, batches. `tests` is true where its home tells which
-    rows to test on."""
+    """A set and its protocol: labels to start with, labels a batch, batches. `shape` is that of an image whose pixels
+    in [0, 1] are the inputs; other inputs are standardised over the pool."""
 
     name: str
     words: str
@@ -31,6 +31,7 @@ class ClassTask:
     start: int = 20
     batch: int = 10
     rounds: int = 20
+    shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,21 +66,46 @@ def _digits(name: str) -> tuple[np.ndarray, np.ndarray, None]:
 
 
 def _usps(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    images, labels, test = _usps_images()
+    return gradient_histograms(images), labels, test
+
+
+def _usps_pixels(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    images, labels, test = _usps_images()
+    return _pixels(images), labels, test
+
+
+def _usps_images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     with np.load(_image_file("usps_16px.npz")) as found:
         images = np.concatenate([found["train_images"], found["test_images"]])
         labels = np.concatenate([found["train_labels"], found["test_labels"]])
         test = np.arange(len(labels)) >= len(found["train_labels"])
-    return gradient_histograms(images), labels, test
+    return images, labels, test
 
 
 def _cifar(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    images, labels, test = _cifar_images()
+    return gradient_histograms(images), labels, test
+
+
+def _cifar_pixels(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    images, labels, test = _cifar_images()
+    return _pixels(images), labels, test
+
+
+def _pixels(images: np.ndarray) -> np.ndarray:
+    """Flat rows of numbers between 0 and 1."""
+    return images.reshape(len(images), -1) / 255.0
+
+
+def _cifar_images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     parts = []
     for file in ("cifar10_32px_pool_a.npz", "cifar10_32px_test.npz"):
         with np.load(_image_file(file)) as found:
             parts.append((found["images"], found["labels"]))
     (images, labels), (test_images, test_labels) = parts
     test = np.arange(len(labels) + len(test_labels)) >= len(labels)
-    return gradient_histograms(np.concatenate([images, test_images])), np.concatenate([labels, test_labels]), test
+    return np.concatenate([images, test_images]), np.concatenate([labels, test_labels]), test
 
 
 def _image_file(name: str) -> Path:
@@ -103,6 +129,8 @@ TASKS: dict[str, ClassTask] = {
         ClassTask("digits", "ten digits of 8 x 8 pixels (scikit-learn)", _digits),
         ClassTask("usps", "ten digits, histograms of gradients", _usps),
         ClassTask("cifar10", "ten kinds of pictures, histograms of gradients and colours", _cifar),
+        ClassTask("usps_pixels", "ten digits of 16 x 16 pixels", _usps_pixels, 100, 100, 10, (16, 16, 1)),
+        ClassTask("cifar10_pixels", "ten kinds of pictures, pixels", _cifar_pixels, 100, 100, 10, (32, 32, 3)),
     )
 }
 
@@ -119,6 +147,8 @@ def class_arena(name: str, repeat: int) -> ClassArena:
         out, inside = order[:count], order[count : count + MOST_POOL]
     else:
         out, inside = np.flatnonzero(test), rng.permutation(np.flatnonzero(~test))[:MOST_POOL]
+    if task.shape is not None:
+        return ClassArena(task, repeat, X[inside], y[inside], X[out], y[out], len(classes))
     center, spread = X[inside].mean(0), X[inside].std(0)
     Z = (X - center) / np.where(spread > CONSTANT * np.abs(center), spread, np.inf)
     return ClassArena(task, repeat, Z[inside], y[inside], Z[out], y[out], len(classes))
@@ -132,8 +162,9 @@ def find_class_task(name: str) -> ClassTask:
 
 
 def named_class_tasks(names: Sequence[str] | None) -> list[str]:
-    """These names, all sets by default."""
-    return [find_class_task(name).name for name in (TASKS if names is None else names)]
+    """These names; by default all sets whose inputs are no pixels."""
+    chosen = [name for name, task in TASKS.items() if task.shape is None] if names is None else names
+    return [find_class_task(name).name for name in chosen]
 
 
 @lru_cache(maxsize=2)

@@ -57,7 +57,7 @@ def run(
     protocol: Annotated[
         str, typer.Option(help="dal: what is trained: product, network, network_cold, published or cold.")
     ] = "product",
-    lane: Annotated[str, typer.Option(help="classification: the learner, linear or mlp.")] = "linear",
+    lane: Annotated[str, typer.Option(help="classification: the learner, linear, mlp or cnn.")] = "linear",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     limit: Annotated[float, typer.Option(min=1, help="Seconds after which a cell is given up.")] = 3_600.0,
     retry: Annotated[bool, typer.Option("--retry", help="Measure failed cells again.")] = False,

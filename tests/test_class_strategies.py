@@ -129,6 +129,13 @@ def test_any_classifier_of_scikit_learn_will_do_and_what_it_cannot_show_is_said_
         init(KEY, forest, X, y=np.where(np.isnan(y[:, :1]), np.nan, 1.0), strategy="margin")
 
 
+def test_one_model_trained_by_chance_has_no_votes() -> None:
+    X, _, y = blobs(60)
+    forest = External(RandomForestClassifier(n_estimators=5))
+    with pytest.raises(InputError, match="one External alone has no votes"):
+        ask(init(KEY, forest, X, y=y, strategy="bald", guarded=False, members=1), 5)
+
+
 def test_a_class_without_labels_does_no_harm() -> None:
     X, _, y = blobs()
     wider = np.hstack([y, np.where(np.isnan(y[:, :1]), np.nan, 0.0)])

@@ -19,6 +19,7 @@ from strongsuit.active.pool import Pool
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import embed_many, pick, predict_many, sketch_many
 from strongsuit.core.pivoted import RANK
+from strongsuit.core.standard import standard
 from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,8 @@ def gather(
         _needed(box, "a box of inputs")
     found: dict[str, Any] = {}
     center, scale = (np.zeros(pool.y.shape[1]), 1.0) if committee is None else (committee.center, committee.scale)
-    x_std = _standardised(pool.X)
+    center_x, spread_x = standard(pool.X)
+    x_std = (pool.X - center_x) / spread_x
     counted = pool.labelled | pool.pending if anchors is None else anchors
     seen = pool.labelled & counted
     if needs & {"mean", "var"}:
@@ -214,6 +216,11 @@ def _votes(key: Key, committee: Committee, X: np.ndarray) -> np.ndarray:
     if not deterministic(learner) and len(committee.keys) == 1 and getattr(learner, "dropout", 0.0) > 0.0:
         return learner.passes(pick(committee.params, 0), key, X, PASSES)
     if not deterministic(learner):
+        if len(committee.keys) == 1:
+            raise InputError(
+                f"one {type(learner).__name__} alone has no votes: train more members, give it dropout, or choose a "
+                "strategy that needs none, such as margin"
+            )
         return np.asarray(predict_many(committee.learner, committee.params, X).mean)
     bagged = trained_beside(committee, VOTES)
     return np.asarray(predict_many(bagged.learner, bagged.params, X).mean)
@@ -251,11 +258,6 @@ def _kernel(committee: Committee, X: np.ndarray, rank: int = RANK) -> tuple[np.n
         return kernel_of(committee.learner, pick(committee.params, 0), X, rank)
     process = trained_beside(committee, "gp")
     return kernel_of(process.learner, process.params, X, rank)
-
-
-def _standardised(X: np.ndarray) -> np.ndarray:
-    spread = X.std(0)
-    return (X - X.mean(0)) / np.where(spread > 1e-12 * np.maximum(1.0, np.abs(X).max(0)), spread, np.inf)
 
 
 def _in_box(X: np.ndarray, box: tuple[np.ndarray, np.ndarray] | None) -> np.ndarray:

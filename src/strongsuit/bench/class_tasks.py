@@ -12,12 +12,12 @@ import numpy as np
 
 from strongsuit.core.classes import classes_of
 from strongsuit.core.keys import key_for, root_key
+from strongsuit.core.standard import standard
 from strongsuit.datasets.images import gradient_histograms
 from strongsuit.datasets.registry import DATA_VARIABLE, load
 from strongsuit.errors import InputError, StoreError
 
 TEST_SHARE, MOST_TEST, MOST_POOL = 0.4, 1_500, 5_000
-CONSTANT = 1e-9  # of a column's mean: a smaller deviation is rounding
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,8 @@ def class_arena(name: str, repeat: int) -> ClassArena:
         out, inside = np.flatnonzero(test), rng.permutation(np.flatnonzero(~test))[:MOST_POOL]
     if task.shape is not None:
         return ClassArena(task, repeat, X[inside], y[inside], X[out], y[out], len(classes))
-    center, spread = X[inside].mean(0), X[inside].std(0)
-    Z = (X - center) / np.where(spread > CONSTANT * np.abs(center), spread, np.inf)
+    center, spread = standard(X[inside])
+    Z = (X - center) / spread
     return ClassArena(task, repeat, Z[inside], y[inside], Z[out], y[out], len(classes))
 
 

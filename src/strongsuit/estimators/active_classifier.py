@@ -17,11 +17,10 @@ from strongsuit.active.committee import answer
 from strongsuit.active.stopping import Rule
 from strongsuit.active.strategies import CLASSIFICATION
 from strongsuit.core.classes import classes_of
+from strongsuit.core.standard import standard
 from strongsuit.errors import InputError
 from strongsuit.estimators.active_loop import ActiveLoop
 from strongsuit.estimators.inputs import training_data
-
-CONSTANT = 1e-9  # of a column's mean: a smaller deviation is rounding
 
 
 class ActiveClassifier(ClassifierMixin, ActiveLoop):
@@ -122,8 +121,7 @@ class ActiveClassifier(ClassifierMixin, ActiveLoop):
         data = training_data(self, X, np.zeros(len(labels)), None, None)
         self._classes = classes_of(labels[known], None if self.classes is None else list(self.classes))
         self.classes_ = np.array(self._classes.values)
-        self._center, spread = data.X.mean(0), data.X.std(0)
-        self._spread = np.where(spread > CONSTANT * np.maximum(1.0, np.abs(self._center)), spread, np.inf)
+        self._center, self._spread = standard(data.X)
         codes = np.full((len(labels), len(self._classes)), np.nan)
         codes[known] = self._classes.indicators(labels[known])
         self._begin((data.X - self._center) / self._spread, codes, data.encoder)

@@ -18,6 +18,7 @@ from strongsuit.active.guard import RANDOM, TRIAL, TRUSTED
 from strongsuit.active.pool import AUDIT, AVAILABLE, LABELLED, PENDING, ROLES, START
 from strongsuit.active.strategies import CLASSIFICATION, REGRESSION
 from strongsuit.core.classes import Classes, classes_of
+from strongsuit.core.standard import standard
 from strongsuit.core.ties import ranks
 from strongsuit.datasets import read_table
 from strongsuit.datasets.as_given import read_as_given
@@ -31,7 +32,6 @@ ROLE, ROUND, STATE = "strongsuit_role", "strongsuit_round", "strongsuit_guard"
 ROW, RANK, WHY = "strongsuit_row", "strongsuit_rank", "strongsuit_why"
 TASKS = ("auto", REGRESSION, CLASSIFICATION)
 BOOKKEEPING = (ROW, ROLE, ROUND, STATE, RANK, WHY)
-CONSTANT = 1e-9  # of a column's mean: a smaller deviation is rounding
 POOL, KNOWN = "the pool", "the labelled table"
 
 
@@ -132,7 +132,8 @@ def read_universe(pool: Any, labelled: Any, columns: Columns) -> Universe:
     notes = tuple(note for note in table.notes if "one model" not in note)
     if classes is None:
         return replace(joined, notes=notes)
-    return replace(joined, notes=notes, classes=classes, X=_standardised(joined.X))
+    center, spread = standard(joined.X)
+    return replace(joined, notes=notes, classes=classes, X=(joined.X - center) / spread)
 
 
 def _classes(known: pd.DataFrame, columns: Columns) -> Classes | None:
@@ -151,12 +152,6 @@ def _names(cells: pd.Series) -> bool:
     if pd.api.types.is_bool_dtype(cells):
         return True
     return bool(pd.to_numeric(cells, errors="coerce").isna().mean() > 0.5)
-
-
-def _standardised(X: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and deviation 1; constant ones become 0."""
-    center, spread = X.mean(0), X.std(0)
-    return (X - center) / np.where(spread > CONSTANT * np.maximum(1.0, np.abs(center)), spread, np.inf)
 
 
 def _joined(given, known, open_rows: Table, inputs: pd.DataFrame, labels: np.ndarray, columns: Columns) -> Universe:

@@ -28,7 +28,8 @@ from strongsuit.testing import check_strategy
 KEY = root_key(4)
 # Rules whose first picks depend on how many are asked for, or that draw anew for every number.
 NOT_GREEDY = {
-    "bait", "bait_fast", "k_means", "cluster_margin", "typiclust", "drop_query", "alfa_mix", "vote", "rank_average",
+    "bait", "bait_fast", "bait_published",
+    "k_means", "cluster_margin", "typiclust", "drop_query", "alfa_mix", "vote", "rank_average",
     "tcm", "autoal", "refine",
 }  # fmt: skip
 

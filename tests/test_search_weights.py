@@ -80,7 +80,7 @@ def test_soft_counts_are_exact_and_only_seen_rows_are_taken() -> None:
 
 @pytest.mark.parametrize(("rows", "least"), [(40, 19), (100, 20), (200, 20)])
 def test_a_planted_strategy_gets_the_largest_weight(rows: int, least: int) -> None:
-    lessons = [lesson(seed, rows) for seed in range(20)]
+    lessons = [lesson(seed, rows) for seed in range(100, 120)]  # the share of rows taken was chosen on 0 to 39
     found = [learn(one, everything(one)).shares()[0] for one in lessons]
     assert sum(int(np.argmax(share)) == PLANTED for share in found) >= least
 

@@ -60,6 +60,8 @@ _SINGLE = (
          bait_classes, "proba last", embed=seen.probabilities_features, blocks=seen.class_blocks),
     _row("bait_fast", "the same for the question whether the likeliest class is right", "Ash et al. 2021", bait_fast,
          "proba last", embed=seen.doubtful_features),
+    _row("bait_published", "the same with the published ridge of 1", "Ash et al. 2021", partial(bait_fast, ridge=1.0),
+         "proba last", embed=seen.doubtful_features),
     _row("cdal", "the row whose probabilities differ most from all chosen ones", "Agarwal et al. 2020",
          k_center_divergence, "proba", embed=seen.probabilities),
     _row("falcun", "rows drawn by doubt and difference in probabilities", "Gilhuber et al. 2024", falcun, "proba",

@@ -36,7 +36,10 @@ def suggest(
     target_error: Annotated[float | None, typer.Option(help="Root mean squared error that is good enough.")] = None,
     worth: Annotated[float | None, typer.Option(help="What 1 % less squared error is worth, in prices.")] = None,
     learner: Annotated[
-        str, typer.Option(help="Model whose uncertainty counts: auto (mlp or gp), mlp, gp, hgb ...")
+        str,
+        typer.Option(
+            help="Model whose uncertainty counts: auto, mlp, gp, hgb ...; of classes auto, softmax, mlp, forest."
+        ),
     ] = "auto",
     task: Annotated[
         str, typer.Option(help="regression, classification, or auto: classes where the target is text.")

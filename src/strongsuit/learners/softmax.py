@@ -1,8 +1,8 @@
 """Multinomial logistic regression, solved to rounding in double precision: the linear head of classification.
 
-The solver is a truncated Newton method of our own, since its fits are part of every round: scikit-learn's solvers take
-a multiple of the time for the same accuracy, and at their default tolerance leave errors in the second digit of a
-probability. It also takes soft labels as they are, where scikit-learn needs a row for every class of a row.
+The solver is a truncated Newton method of our own, since its fits are part of every round: it ends at the optimum,
+where scikit-learn's default tolerance stops early, and takes soft labels as they are, where scikit-learn needs a row
+for every class of a row.
 """
 
 from __future__ import annotations

@@ -1,0 +1,216 @@
+"""Queries for a classifier: 100 of 100,000 rows, ALFA-Mix beside margin and k-means, the search beside its candidates.
+
+    python benchmarks/queries.py [--parts large,mixing,search] [--json FILE]
+
+*large*: 100,000 x 384 float32 features in clusters, 20 classes, 1,000 labels; *propose* is the strategy alone on all
+rows, *ask* the whole call of a session (which offers 50,000 rows of so large a pool), the head's fit included; a
+process for each, its peak memory with the features themselves. *mixing*: both choose b rows of the same evidence;
+margin and k-means is the row of smallest margin in each cluster of the 10 b smallest margins. *search*: `autoal`
+beside one scoring of the pool by each of its candidates, the folds' fits included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import numpy as np  # noqa: E402
+
+LARGE = ("badge", "typiclust", "prob_cover", "u_herding", "bait_fast", "max_herding", "dcom", "k_center", "alfa_mix")
+ROWS, COLUMNS, CLASSES, LABELLED, WANTED = 100_000, 384, 20, 1_000, 100
+BAR_SECONDS, BAR_GIB, BAR_MIXING, BAR_SEARCH = 20.0, 2.0, 1.2, 2.0
+MIXED = ((5_000, 16, 10, 10), (5_000, 64, 10, 100), (50_000, 64, 10, 100), (50_000, 384, 100, 100))
+SEARCHED = ((2_000, 20, 6, 100, 10), (5_000, 64, 10, 200, 10), (5_000, 64, 10, 220, 100))
+REPEATS = 3
+
+
+def clustered(rows: int, columns: int, classes: int, *, wide: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (n, p) around five centres a class, and their class numbers (n,)."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(5 * classes, columns)).astype(np.float32)
+    number = rng.integers(0, len(centres), rows)
+    X = centres[number] + 0.9 * rng.standard_normal((rows, columns), np.float32)
+    return (X if wide else X.astype(float)), number % classes
+
+
+def started(strategy: str, X: np.ndarray, y: np.ndarray, classes: int, labelled: int):
+    """A session with the first rows labelled, the guard off."""
+    from strongsuit import recipes
+    from strongsuit.active import session
+    from strongsuit.core import root_key
+
+    known = np.full((len(X), classes), np.nan)
+    known[:labelled] = np.eye(classes)[y[:labelled]]
+    learner = recipes.active_classifier("softmax")
+    return session.init(root_key(0), learner, X, y=known, strategy=strategy, guarded=False)
+
+
+def evidence_of(strategies: tuple[str, ...], X: np.ndarray, y: np.ndarray, classes: int, labelled: int):
+    """What a trained committee says of all rows, for all of the strategies, folds included where one asks for them."""
+    from dataclasses import replace
+
+    from strongsuit.active.committee import train
+    from strongsuit.active.evidence import FOLDS, gather
+    from strongsuit.active.folds import cross_fitted, seen_from_outside
+    from strongsuit.active.strategies import CLASSIFICATION, find_strategy
+    from strongsuit.core import key_for, root_key
+
+    key = root_key(0)
+    needs = frozenset().union(*(find_strategy(name, CLASSIFICATION).needs for name in strategies))
+    begun = started("random", X, y, classes, labelled)
+    pool = begun.pool
+    committee = train(key_for(key, "train"), begun.learner, pool, 5, rows=pool.labelled, needs=needs)
+    bounds = (pool.X.min(0), pool.X.max(0))
+    evidence = gather(key, committee, pool, needs, anchors=pool.labelled, box=bounds)
+    if FOLDS not in needs:
+        return evidence, None
+
+    def folds():
+        fitted = cross_fitted(key_for(key, "folds"), begun.learner, pool, 5, needs, rows=pool.labelled)
+        seen = seen_from_outside(key_for(key, "folds"), fitted, pool, needs)
+        return tuple(replace(one, temperature=evidence.temperature) for one in seen)
+
+    return evidence, folds
+
+
+def large(strategy: str) -> dict:
+    """One row of the table of large pools, of this process."""
+    from strongsuit.active import session
+    from strongsuit.active.strategies import CLASSIFICATION, find_strategy
+    from strongsuit.active.strategy import propose
+    from strongsuit.core import root_key
+    from strongsuit.core.compile import first_call_seconds, use_compile_cache, use_one_thread
+
+    use_one_thread()
+    use_compile_cache()
+    X, y = clustered(ROWS, COLUMNS, CLASSES, wide=True)
+    begun = started(strategy, X, y, CLASSES, LABELLED)
+    began, compiling = time.process_time(), first_call_seconds()
+    session.ask(begun, WANTED)
+    asked = time.process_time() - began - (first_call_seconds() - compiling)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    del begun
+    evidence, _ = evidence_of((strategy,), X, y, CLASSES, LABELLED)
+    row = find_strategy(strategy, CLASSIFICATION)
+    began, compiling = time.process_time(), first_call_seconds()
+    propose(root_key(1), row, evidence, WANTED)
+    alone = time.process_time() - began - (first_call_seconds() - compiling)
+    held = alone < BAR_SECONDS > asked and peak < BAR_GIB
+    return {
+        "strategy": strategy, "propose s": alone, "ask s": asked, "peak GiB of ask": peak,
+        "peak GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, "bar": "holds" if held else "MISSED",
+    }  # fmt: skip
+
+
+def mixing(n: int, p: int, classes: int, b: int) -> dict:
+    """ALFA-Mix beside margin and k-means."""
+    from strongsuit.active import class_scores
+    from strongsuit.active.strategies import CLASSIFICATION, find_strategy
+    from strongsuit.active.strategy import propose
+    from strongsuit.core import root_key
+
+    X, y = clustered(n, p, classes)
+    evidence, _ = evidence_of(("alfa_mix", "margin"), X, y, classes, 20 * classes)
+    row = find_strategy("alfa_mix", CLASSIFICATION)
+
+    def plain():
+        from sklearn.cluster import KMeans
+
+        score = class_scores.margin(evidence.proba)
+        kept = np.flatnonzero(evidence.available)
+        kept = kept[np.argsort(-score[kept])[: 10 * b]]
+        Z = evidence.last[kept, :-1]
+        Z = (Z / np.linalg.norm(Z, axis=1, keepdims=True)).astype(np.float64)
+        label = KMeans(b, n_init=1, random_state=0).fit(Z).labels_
+        return [kept[label == one][score[kept[label == one]].argmax()] for one in np.unique(label)]
+
+    ours, theirs = least([lambda: propose(root_key(1), row, evidence, b), plain])
+    return {
+        "pool": f"{n:,} x {p}", "classes": classes, "b": b, "ALFA-Mix ms": 1e3 * ours,
+        "margin and k-means ms": 1e3 * theirs, "ratio": ours / theirs,
+        "bar": "holds" if ours <= BAR_MIXING * theirs else "MISSED",
+    }  # fmt: skip
+
+
+def search(n: int, p: int, classes: int, labelled: int, b: int) -> dict:
+    """The search beside its candidates."""
+    from dataclasses import replace
+
+    from strongsuit.active.class_strategies import SEARCHED as CANDIDATES
+    from strongsuit.active.strategies import CLASSIFICATION, find_strategy
+    from strongsuit.active.strategy import propose
+    from strongsuit.core import root_key
+
+    X, y = clustered(n, p, classes)
+    evidence, folds = evidence_of(("autoal", *CANDIDATES), X, y, classes, labelled)
+    rows = [find_strategy(name, CLASSIFICATION) for name in ("autoal", *CANDIDATES)]
+
+    def searched():
+        return propose(root_key(1), rows[0], replace(evidence, folds=folds()), b)
+
+    ours, theirs = least([searched, lambda: [propose(root_key(1), row, evidence, b) for row in rows[1:]]])
+    return {
+        "pool": f"{n:,} x {p}", "labels": labelled, "b": b, "autoal ms": 1e3 * ours,
+        "all candidates ms": 1e3 * theirs, "ratio": ours / theirs,
+        "bar": "holds" if ours <= BAR_SEARCH * theirs else "MISSED",
+    }  # fmt: skip
+
+
+def least(rivals: list) -> list[float]:
+    """The least CPU seconds of each, after a first call of each, in interleaved repeats."""
+    for run in rivals:
+        run()
+    found = []
+    for _ in range(REPEATS):
+        times = []
+        for run in rivals:
+            began = time.process_time()
+            run()
+            times.append(time.process_time() - began)
+        found.append(times)
+    return [min(column) for column in zip(*found, strict=True)]
+
+
+def alone(part: str, *words: str) -> dict:
+    """A row of a table, measured by a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--one", part, *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", default="large,mixing,search")
+    parser.add_argument("--strategies", default=",".join(LARGE), help="of the part large")
+    parser.add_argument("--json", help="file for the result")
+    parser.add_argument("--one", nargs="+", help="measure this row here, as JSON")
+    given = parser.parse_args()
+    measured = {"large": large, "mixing": mixing, "search": search}
+    if given.one:
+        part, *words = given.one
+        print(json.dumps(measured[part](*(int(word) if word.isdigit() else word for word in words))))
+        return
+    cells = {"large": [(name,) for name in given.strategies.split(",")], "mixing": MIXED, "search": SEARCHED}
+    import rival
+
+    result: dict = {}
+    for part in given.parts.split(","):
+        result[part] = [alone(part, *(str(word) for word in cell)) for cell in cells[part]]
+        rival.show(part, result[part])
+    rival.report(result | {"machine": rival.machine()}, given.json)
+
+
+if __name__ == "__main__":
+    main()

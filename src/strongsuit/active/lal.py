@@ -66,7 +66,7 @@ def _problem(key: Key) -> Iterator[tuple[np.ndarray, float]]:
         error = _error(before, X[test], own[test])
         for row in key_for(key, "tried", labels).numpy().choice(others, TRIED, replace=False):
             with_row = np.append(known, row)
-            after = one_class(key_for(key, labels, int(row)), X[with_row], own[with_row])
+            after = one_class(key_for(key, labels), X[with_row], own[with_row])
             yield states(before, X[[row]]), error - _error(after, X[test], own[test])
 
 

@@ -18,10 +18,10 @@ from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for, root_key
 
 ERROR_DROP = "error_drop"  # the field of Evidence
-PROBLEMS, TRIED = 40, 4  # problems, and rows tried at each number of labels
-LABELS = (4, 8, 16, 32, 64)  # numbers of labels at which rows are tried
-TEST = 512  # rows that judge
-LEARNERS, LEAF = 100, 10  # trees of the second forest, and the least rows of a leaf: single falls are mostly luck
+PROBLEMS, TRIED = 30, 8  # problems, and rows tried at each number of labels
+LABELS = (8, 16, 32, 64)  # numbers of labels at which rows are tried
+TEST = 2048  # rows that judge
+LEARNERS, LEAF = 100, 20  # trees of the second forest, and the least rows of a leaf: single falls are mostly luck
 _ROWS = 16384
 
 

@@ -101,7 +101,10 @@ def run(plan: ClassPlan) -> ClassCurve:
     return curve
 
 
-def _asked(plan: ClassPlan, session: sessions.Session, committee: Any, arena: ClassArena):
+def _asked(
+    plan: ClassPlan, session: sessions.Session, committee: Any, arena: ClassArena
+) -> tuple[sessions.Session, sessions.Batch]:
+    """The session with the batch of the plan's strategy, or of the oracle."""
     batches = boss.batches_of(plan.strategy)
     if batches is None:
         return sessions.ask(session, arena.task.batch)

@@ -81,8 +81,8 @@ def drawn(
         chance = odds[(first == row) & ~blind].sum() + odds[blind].sum() / (~taken).sum()
         found.append((row, part, chance))
         taken[row] = True
-    index, part, chance = (np.array(column) for column in zip(*found, strict=True)) if found else np.zeros((3, 0))
-    return index.astype(int), part.astype(int), chance.astype(float)
+    columns = np.array(found, float).reshape(-1, 3).T
+    return columns[0].astype(int), columns[1].astype(int), columns[2]
 
 
 def learned(parts: tuple[Strategy, ...], evidence: Evidence, horizon: int) -> tuple[np.ndarray, list[int]]:

@@ -27,29 +27,37 @@ def tailor(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: int, *,
     its probability.
     """
     lists, flags = listed(key, parts, evidence, b)
-    counts, seen = found_by(evidence, len(parts), decay), of_classes(evidence)
-    taken, rng, turns = closed(evidence), key_for(key, "draw").numpy(), []
-    before = counts.copy()
+    found, seen = found_by(evidence, len(parts), decay), of_classes(evidence)
+    index, part, gain = drawn(key_for(key, "draw"), lists, found, seen, closed(evidence), evidence.proba, b)
+    missing, names = lacking(evidence.past, evidence.round), [one.name for one in parts]
+    facts = {
+        "picks": dict(zip(names, np.bincount(part, minlength=len(parts)).tolist(), strict=True)),
+        "found": dict(zip(names, found.tolist(), strict=True)),
+        "worth": worth(seen).tolist(), "reason": missing,
+    }  # fmt: skip
+    never = np.full(len(index), np.nan)  # the chance of a row has no closed form, and nothing needs it
+    return Selection(index, gain, flags_of(missing, *flags), facts, part, never)
+
+
+def drawn(
+    key: Key, lists: list[np.ndarray], found: np.ndarray, seen: np.ndarray, taken: np.ndarray, p: np.ndarray, b: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """At most b rows, the part that proposed each, and the value it drew, by what parts found (K, k), rows seen of each
+    class (k,) and probabilities p (n, k), which stand for the labels of the batch."""
+    taken, found, rng, turns = taken.copy(), found.copy(), key.numpy(), []
     for _ in range(min(b, int((~taken).sum()))):
         first = favourites(lists, taken)
         if (first < 0).all():
             break
-        drawn = np.array([rng.dirichlet(row + 1.0) for row in counts]) @ worth(seen)
-        part = int(np.argmax(np.where(first >= 0, drawn, -np.inf)))
+        values = np.array([rng.dirichlet(row + 1.0) for row in found]) @ worth(seen)
+        part = int(np.argmax(np.where(first >= 0, values, -np.inf)))
         row = first[part]
-        turns.append((row, part, drawn[part]))
+        turns.append((row, part, values[part]))
         taken[row] = True
-        counts[part] += evidence.proba[row]
-        seen = seen + evidence.proba[row]
-    index, part, gain = (np.array(column) for column in zip(*turns, strict=True)) if turns else np.zeros((3, 0))
-    missing, names = lacking(evidence.past, evidence.round), [one.name for one in parts]
-    facts = {
-        "picks": dict(zip(names, np.bincount(part.astype(int), minlength=len(parts)).tolist(), strict=True)),
-        "found": dict(zip(names, before.tolist(), strict=True)),
-        "worth": worth(of_classes(evidence)).tolist(), "reason": missing,
-    }  # fmt: skip
-    never = np.full(len(index), np.nan)  # the chance of a row has no closed form, and nothing needs it
-    return Selection(index.astype(int), gain.astype(float), flags_of(missing, *flags), facts, part.astype(int), never)
+        found[part] += p[row]
+        seen = seen + p[row]
+    columns = np.array(turns, float).reshape(-1, 3).T
+    return columns[0].astype(int), columns[1].astype(int), columns[2]
 
 
 def worth(seen: np.ndarray) -> np.ndarray:

@@ -19,15 +19,8 @@ from strongsuit.errors import InputError
 _spec = importlib.util.spec_from_file_location("examples", Path(__file__).with_name("bandit_examples.py"))
 examples = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(examples)
-BLIND, HIGH, LOW, bandit, evidence, in_folds, past = (
-    examples.BLIND,
-    examples.HIGH,
-    examples.LOW,
-    examples.bandit,
-    examples.evidence,
-    examples.in_folds,
-    examples.past,
-)
+BLIND, HIGH, LOW = examples.BLIND, examples.HIGH, examples.LOW
+bandit, evidence, in_folds, past = examples.bandit, examples.evidence, examples.in_folds, examples.past
 
 KEY = root_key(11)
 H = 50

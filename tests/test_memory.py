@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from strongsuit.active.memory import past_of
+from strongsuit.active.pool import ACTIVE
 from strongsuit.active.session import Session, ask, init, tell
 from strongsuit.core import root_key
 from strongsuit.learners.softmax import Softmax
@@ -115,3 +116,13 @@ def test_a_part_that_proposes_the_rare_class_is_asked_more_as_labels_come() -> N
         share.append(batch.facts["picks"]["high"] / 8)
         session = tell(session, batch.index, np.eye(2)[classes[batch.index]])
     assert np.mean(share[1:]) > 0.6
+
+
+def test_rows_that_the_guard_drew_are_no_ones_picks() -> None:
+    session, truth = started("albl", rows=200)
+    session = init(KEY, Softmax(), session.pool.X, y=session.pool.y, strategy="albl")
+    for _ in range(2):
+        session, batch = ask(session, 8)
+        np.testing.assert_array_equal(np.sort(session.past[-1].rows), np.sort(batch.index[batch.role == ACTIVE]))
+        session = tell(session, batch.index, truth[batch.index])
+    assert session.past[0].round == 0 and session.past[1].facts["waiting"] == []

@@ -4,7 +4,8 @@ A strategy that asks for such a field has one more model trained on the same row
 Which model fits beside a learner, only the learner knows: it offers `auxiliary(name)`, as `sketch` offers gradients,
 so that nothing here names a concrete model. Its answer is again a learner, and the variance that it predicts is the
 field. Only for `gp` it is asked for the features of its kernel, and not at all if the committee has a kernel itself.
-Votes need no other model: a learner without chance is fitted to bootstrap samples of the rows.
+Votes need no other model: a learner without chance is fitted to bootstrap samples of the rows. Nor do the temperature
+and the losses of models that miss some rows; what a label would lower the error by is told by forests of its own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import numpy as np
 
 from strongsuit.active.calibration import temperature_of
 from strongsuit.active.choice import deterministic, has_kernel
+from strongsuit.active.lal import ERROR_DROP
+from strongsuit.active.lal_states import told_apart
+from strongsuit.active.removals import REMOVED, losses_without
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import fit_many, fit_one, member_keys, predict_one, resume_one
@@ -65,6 +69,10 @@ def fit_beside(
         found[VOTES] = Auxiliary(learner, _bagged(key_for(key, VOTES), learner, X, y))
     if TEMPERATURE in needs:
         found[TEMPERATURE] = Auxiliary(learner, temperature_of(key_for(key, TEMPERATURE), learner, X, y))
+    if REMOVED in needs:
+        found[REMOVED] = Auxiliary(learner, losses_without(key_for(key, REMOVED), learner, X, y))
+    if ERROR_DROP in needs:
+        found[ERROR_DROP] = Auxiliary(learner, told_apart(key_for(key, ERROR_DROP), X, y))
     return found
 
 

@@ -89,6 +89,11 @@ def dropped_votes(evidence: Evidence) -> np.ndarray:
     return evidence.dropped_votes
 
 
+def error_drop(evidence: Evidence) -> np.ndarray:
+    """By how much (n,) the label should lower the error, as learned on made problems (LAL)."""
+    return evidence.error_drop
+
+
 def features(key: Key | None, evidence: Evidence) -> np.ndarray:
     """The features (n, h) on which the last layer stands."""
     return evidence.last[:, :-1]

@@ -6,8 +6,12 @@ from collections.abc import Callable
 from functools import partial
 
 from strongsuit.active import class_embeddings as seen
+from strongsuit.active.search.albl import albl
 from strongsuit.active.search.autoal import autoal
+from strongsuit.active.search.best_of_folds import best_of_folds
 from strongsuit.active.search.refine import refine
+from strongsuit.active.search.select_al import select_al
+from strongsuit.active.search.tailor import tailor
 from strongsuit.active.search.votes import rank_average, then, vote
 from strongsuit.active.selectors.badge import badge
 from strongsuit.active.selectors.clusters import lcmd
@@ -92,6 +96,8 @@ _SINGLE = (
     _row("drop_query", "one row from each cluster of those whose class changes when features are left out",
          "Gupte et al. 2024", partial(nearest_to_centres, above=1.0), "last dropped_votes", score=seen.dropped_votes,
          embed=seen.unit_features),
+    _row("lal", "the label should lower the error most, as a forest learned it on made problems of two classes",
+         "Konyushkova et al. 2017", top_k, "error_drop", score=seen.error_drop),
 )  # fmt: skip
 
 
@@ -107,6 +113,14 @@ _COMBINED = (
     _combined("rank_average", "the rows of highest mean rank over seven rules", "", rank_average, SEARCHED),
     _combined("tcm", "typical rows in the first three rounds, then the closest margins", "Doucet et al. 2024", then,
               ("typiclust", "margin")),
+    _combined("best_of_folds", "the batch of the rule whose picks were worth most on labelled rows", "", best_of_folds,
+              SEARCHED, "proba last folds"),
+    _combined("albl", "rules drawn by how well models do after their picks", "Hsu and Lin 2015", albl,
+              ("random", *SEARCHED), "proba folds past"),
+    _combined("tailor", "rules drawn by the classes of what they found, rare ones worth more", "Zhang et al. 2023",
+              tailor, SEARCHED, "proba past"),
+    _combined("select_al", "random, typical or doubtful rows, by which labelled ones models would miss most",
+              "Hacohen and Weinshall 2023", select_al, ("random", "typiclust", "badge"), "removed"),
     _combined("autoal", "the rows of highest rank, rules weighted by what their picks were worth on labelled rows",
               "arXiv 2410.13853, its search repaired", autoal, SEARCHED, "proba last folds"),
     _combined("refine", "what nine rules choose of random parts of the pool, again and again, and u_herding of that",

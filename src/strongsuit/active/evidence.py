@@ -15,7 +15,10 @@ import numpy as np
 from strongsuit.active.auxiliary import KINDS, TEMPERATURE, VOTES, kernel_of, uncertainty
 from strongsuit.active.choice import deterministic, has_kernel, point_only
 from strongsuit.active.committee import NUMBERS, Committee, first_of, members_of, moments, trained_beside
+from strongsuit.active.lal import ERROR_DROP, error_drop
+from strongsuit.active.memory import Past
 from strongsuit.active.pool import Pool
+from strongsuit.active.removals import REMOVED
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import embed_many, pick, predict_many, sketch_many
 from strongsuit.core.pivoted import RANK
@@ -48,7 +51,9 @@ class Evidence:
     columns of last, with a mask (k,) of the classes that training showed; temperature, by which to cool probabilities;
     dropped_votes (n,) how many passes with thinned features predict another class. available, anchors (n,) bool: rows
     that may be chosen, and rows that already count (labelled or pending). round: how many batches were asked for
-    before. folds: the labelled rows in the eyes of committees that did not see them.
+    before. folds: the labelled rows in the eyes of committees that did not see them. error_drop (n,): by how much a
+    row's label would lower the error, as a forest learned it on made problems. removed (3, r): the loss on labelled
+    rows of models that miss others, None where labels are too few. past: what the strategy recorded of its batches.
     """
 
     x: np.ndarray
@@ -78,6 +83,9 @@ class Evidence:
     dropped_votes: np.ndarray | None = None
     round: int = 0
     folds: tuple[Evidence, ...] = ()
+    error_drop: np.ndarray | None = None
+    removed: np.ndarray | None = None
+    past: Past | None = None
 
     @property
     def classes(self) -> np.ndarray:
@@ -92,7 +100,9 @@ def narrowed(evidence: Evidence, rows: np.ndarray) -> Evidence:
     found = {}
     for part in fields(evidence):
         value = getattr(evidence, part.name)
-        if not isinstance(value, np.ndarray) or part.name == "ridge":
+        if isinstance(value, Past):
+            found[part.name] = value.of(rows)
+        if not isinstance(value, np.ndarray) or part.name in ("ridge", REMOVED):
             continue
         if part.name == "reference":
             found["reference"] = np.flatnonzero(np.isin(rows, value))
@@ -139,6 +149,10 @@ def gather(
         found["head"] = _head(_needed(committee, "a committee"))
     if TEMPERATURE in needs:
         found[TEMPERATURE] = trained_beside(_needed(committee, "a committee"), TEMPERATURE).params
+    if REMOVED in needs:
+        found[REMOVED] = trained_beside(_needed(committee, "a committee"), REMOVED).params
+    if ERROR_DROP in needs:
+        found[ERROR_DROP] = error_drop(trained_beside(_needed(committee, "a committee"), ERROR_DROP).params, pool.X)
     if "dropped_votes" in needs:
         last = found.get("last", _last(committee, pool.X, x_std))
         found["dropped_votes"] = _dropped_votes(key_for(key, "drop"), last[:, :-1], found["head"])

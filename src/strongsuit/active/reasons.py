@@ -51,6 +51,8 @@ FLAGS = {
     "no_labels": "there is no label yet, so the rule had no classes to go by",
     "one_class": "all labels are of one class, so the rule had no classes to go by",
     "too_few_labels": "there are too few labels to learn the weights of strategies from, so all counted alike",
+    "too_few_to_remove": "there are too few labels to see which of them are missed most, so the rule for few was used",
+    "no_memory": "nothing is remembered of the batches asked for before, so the search began anew",
     "no_gain_over_rank_average": "no weights of strategies proved better than equal ones",
     "surrogate_gradients": "the learner shows no gradients; those of random features took their place",
 }

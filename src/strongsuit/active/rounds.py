@@ -10,9 +10,10 @@ from strongsuit.active.box import Box
 from strongsuit.active.committee import Committee
 from strongsuit.active.evidence import Evidence, gather
 from strongsuit.active.folds import seen_from_outside
+from strongsuit.active.memory import PAST, Recorded, past_of
 from strongsuit.active.offers import sampled
 from strongsuit.active.pool import Pool, first_of_groups, part_of
-from strongsuit.active.selectors.candidates import Selection
+from strongsuit.active.selectors.candidates import Selection, joined
 from strongsuit.active.strategy import Strategy, propose
 from strongsuit.core.keys import Key, key_for
 
@@ -32,11 +33,13 @@ def choose(
     price: np.ndarray | None = None,
     allow_replicates: bool = False,
     round_: int = 0,
+    past: tuple[Recorded, ...] = (),
 ) -> tuple[Pool, Selection]:
     """The pool and at most b rows of it that the strategy chooses; rows that are made up change the pool's X.
 
     Labels of rows that `hidden` (n,) marks do not count as known; `drawn` are the random rows of this batch, of which
-    no equal is chosen; `price` (n,) is what labels cost. Of a large table a sample is offered.
+    no equal is chosen; `price` (n,) is what labels cost; `past` the records of earlier batches. Of a large table a
+    sample is offered.
     """
     rows = np.arange(len(pool))
     if strategy.learns and box is None:
@@ -46,6 +49,8 @@ def choose(
     bounds = (pool.X.min(0), pool.X.max(0)) if box is None else box.bounds
     evidence = gather(key, committee, part, strategy.needs, anchors=anchors, box=bounds)
     evidence = replace(evidence, round=round_, price=None if price is None else price[rows])
+    if PAST in strategy.needs:
+        evidence = replace(evidence, past=past_of(past, strategy.name, pool).of(rows))
     if committee is not None and committee.folds:
         outside = seen_from_outside(key_for(key, "folds"), committee.folds, pool, strategy.needs)
         outside = tuple(replace(fold, temperature=evidence.temperature) for fold in outside)
@@ -79,14 +84,11 @@ def _distinct(key: Key, strategy: Strategy, evidence: Evidence, pool: Pool, draw
     open_rows = np.flatnonzero(evidence.available & ~np.isin(pool.group, pool.group[drawn]))
     first[open_rows[first_of_groups(pool.group[open_rows])]] = True
     seen = np.isin(pool.group, pool.group[(pool.labelled | pool.pending) & ~drawn])
-    index, gain, flags, facts = np.zeros(0, int), np.zeros(0), [], {}
+    anchors, found = evidence.anchors.copy(), []
     for tier, rows in enumerate((first & ~seen, first & seen)):
-        count = min(b - len(index), int(rows.sum()))
+        count = min(b - sum(len(one.index) for one in found), int(rows.sum()))
         if count:
-            anchors = evidence.anchors.copy()
-            anchors[index] = True
-            found = propose(key_for(key, tier), strategy, replace(evidence, available=rows, anchors=anchors), count)
-            index, gain = np.append(index, found.index), np.append(gain, found.gain)
-            flags += [found.degraded] if found.degraded else []
-            facts = facts or found.facts
-    return Selection(index, gain, ",".join(dict.fromkeys(flags)), facts)
+            part = replace(evidence, available=rows, anchors=anchors.copy())
+            found.append(propose(key_for(key, tier), strategy, part, count))
+            anchors[found[-1].index] = True
+    return joined(found)

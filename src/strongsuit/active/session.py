@@ -24,9 +24,11 @@ from strongsuit.active.committee import Committee, train
 from strongsuit.active.evidence import FOLDS
 from strongsuit.active.folds import cross_fitted
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
+from strongsuit.active.memory import PAST, Recorded
 from strongsuit.active.offers import narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
 from strongsuit.active.rounds import choose
+from strongsuit.active.selectors.candidates import Selection
 from strongsuit.active.strategies import CLASSIFICATION, REGRESSION, find_strategy
 from strongsuit.active.strategy import Strategy, check_place
 from strongsuit.core.keys import Key, key_for
@@ -64,7 +66,8 @@ class Session:
     """Everything a campaign of one pool needs to go on; `stream` (n,) is the order of random draws, `order` (n,) when a
     row was asked for, -1 for never. With a `box` the pool holds only rows that were asked for or came labelled.
     `selecting` is the committee that chose last, from which the next one goes on. `price` (n,) is what labels cost;
-    `members` how many models a committee has, where one of them is not all there is."""
+    `members` how many models a committee has, where one of them is not all there is; `past` what a strategy that
+    learns from its own picks recorded of every batch."""
 
     key: Key
     learner: Any
@@ -83,6 +86,7 @@ class Session:
     selecting: Committee | None = None
     price: np.ndarray | None = None
     members: int = MEMBERS
+    past: tuple[Recorded, ...] = ()
 
 
 def init(
@@ -239,9 +243,9 @@ def _ask(session: Session, b: int) -> tuple[Session, Batch]:
     found, chosen = choose(
         key, strategy, session_.selecting if strategy.learns else None, taken, rest, hidden=hidden, drawn=audit,
         box=session.box, price=session.price, allow_replicates=session.allow_replicates,
-        round_=session.round,
+        round_=session.round, past=session.past,
     )  # fmt: skip
-    session_ = replace(session_, pool=replace(session_.pool, X=found.X))
+    session_ = replace(session_, pool=replace(session_.pool, X=found.X), past=_recorded(session, strategy, chosen))
     index = np.concatenate([audit, chosen.index])
     role = np.concatenate([np.full(len(audit), AUDIT), np.full(len(chosen.index), ACTIVE)])
     shuffled = key_for(key, "order").numpy().permutation(len(index))
@@ -313,11 +317,19 @@ def _taught(key: Key, session: Session) -> Session:
         key_for(key, "train"), session.learner, session.pool, session.members, rows=used, needs=session.strategy.needs,
         start=session.selecting,
     )  # fmt: skip
-    if FOLDS in session.strategy.needs:
+    if FOLDS in session.strategy.needs and used.sum() > 1:
         own, needs = key_for(key, "folds"), session.strategy.needs
         folds = cross_fitted(own, committee.learner, session.pool, session.members, needs, rows=used)
         committee = replace(committee, folds=folds)
     return replace(session, selecting=committee)
+
+
+def _recorded(session: Session, strategy: Strategy, chosen: Selection) -> tuple[Recorded, ...]:
+    """The records with that of a batch, if the strategy learns from its own picks."""
+    if PAST not in strategy.needs or session.box is not None or chosen.part is None:
+        return session.past
+    record = Recorded(session.round, strategy.name, chosen.index, chosen.part, chosen.chance, chosen.facts)
+    return (*session.past, record)
 
 
 def _hidden(session: Session) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 from strongsuit.active.class_strategies import CLASS_STRATEGIES
 from strongsuit.active.strategies import CLASSIFICATION, find_strategy
+from strongsuit.bench.boss import batches_of
 from strongsuit.bench.class_runs import FACES, ClassPlan, find_lane, run
 from strongsuit.bench.class_tasks import named_class_tasks
 from strongsuit.bench.clock import cpu_clock
@@ -46,7 +47,7 @@ def _named(names: Sequence[str] | None) -> list[str]:
     if names is None:
         return [*FACES, *CLASS_STRATEGIES]
     for name in names:
-        if name not in FACES:
+        if name not in FACES and batches_of(name) is None:
             find_strategy(name, CLASSIFICATION)
     return list(dict.fromkeys(names))
 

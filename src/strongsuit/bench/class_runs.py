@@ -12,6 +12,7 @@ import numpy as np
 from strongsuit import recipes
 from strongsuit.active import session as sessions
 from strongsuit.active.committee import answer
+from strongsuit.bench import boss
 from strongsuit.bench.class_tasks import ClassArena, ClassTask, class_arena
 from strongsuit.bench.clock import cpu_clock
 from strongsuit.core.keys import key_for, root_key
@@ -89,7 +90,7 @@ def run(plan: ClassPlan) -> ClassCurve:
         if round_ == arena.task.rounds or not session.pool.available.any():
             break
         began = cpu_clock()
-        session, batch = sessions.ask(session, arena.task.batch)
+        session, batch = _asked(plan, session, committee, arena)
         curve.select_seconds += cpu_clock() - began
         if batch.degraded:
             curve.degraded[batch.degraded] += 1
@@ -100,10 +101,21 @@ def run(plan: ClassPlan) -> ClassCurve:
     return curve
 
 
+def _asked(
+    plan: ClassPlan, session: sessions.Session, committee: Any, arena: ClassArena
+) -> tuple[sessions.Session, sessions.Batch]:
+    """The session with the batch of the plan's strategy, or of the oracle."""
+    batches = boss.batches_of(plan.strategy)
+    if batches is None:
+        return sessions.ask(session, arena.task.batch)
+    return boss.ask(session, committee, arena, arena.task.batch, batches=batches)
+
+
 def opened(plan: ClassPlan, arena: ClassArena) -> sessions.Session:
-    """A session on the arena's pool with its first labels."""
+    """A session on the arena's pool with its first labels; of the oracle one that would draw at random."""
     key = key_for(root_key(plan.repeat), "classification", plan.task, "session")
     lane, strategy = find_lane(plan.lane), None if plan.strategy in FACES else plan.strategy
+    strategy = strategy if boss.batches_of(plan.strategy) is None else "random"
     if lane.pixels != (arena.task.shape is not None):
         raise InputError(f"lane {lane.name} is for sets of {'pixels' if lane.pixels else 'features'}: not {plan.task}")
     learner = lane.learner(arena.task)

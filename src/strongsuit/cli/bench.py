@@ -51,7 +51,10 @@ def run(
         str | None,
         typer.Option(help="dal: problems or tables, with commas; tables for all of them; default: all problems."),
     ] = None,
-    strategies: Annotated[str | None, typer.Option(help="All but partition: with commas; default: all.")] = None,
+    strategies: Annotated[
+        str | None,
+        typer.Option(help="All but partition: with commas; default: all. classification knows boss, an oracle, too."),
+    ] = None,
     gammas: Annotated[
         str | None, typer.Option(help="dal: pool sizes over the batch, with commas; default: 2,4,8,16,32,64.")
     ] = None,

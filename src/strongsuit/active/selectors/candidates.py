@@ -5,7 +5,7 @@ Shapes: n rows of the pool, p width of the embedding, b rows asked for. Row numb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,13 +48,29 @@ class Selection:
     """The chosen rows, first choice first.
 
     index (b,) row numbers; gain (b,) the rule's criterion at each pick; degraded: flags joined by commas, or "". facts:
-    what a search for a strategy has found, for the record.
+    what a search for a strategy has found, for the record. Of a strategy made of others, part (b,): the number of the
+    one that proposed each row, and chance (b,): the probability with which it was asked for.
     """
 
     index: np.ndarray
     gain: np.ndarray
     degraded: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    part: np.ndarray | None = None
+    chance: np.ndarray | None = None
+
+
+def joined(found: Sequence[Selection]) -> Selection:
+    """Selections one after the other: every flag once, the facts of the first that has any."""
+    none = Selection(np.zeros(0, int), np.zeros(0))
+    index, gain = (np.concatenate([getattr(one, name) for one in (none, *found)]) for name in ("index", "gain"))
+    flags = dict.fromkeys(flag for one in found for flag in one.degraded.split(",") if flag)
+    facts = next((one.facts for one in found if one.facts), {})
+    told = [one for one in found if one.part is not None]
+    if len(told) < max(1, len(found)):
+        return Selection(index, gain, ",".join(flags), facts)
+    part, chance = (np.concatenate([getattr(one, name) for one in found]) for name in ("part", "chance"))
+    return Selection(index, gain, ",".join(flags), facts, part, chance)
 
 
 @dataclass(frozen=True)

@@ -165,11 +165,16 @@ def active_task(learner: Any, task: str) -> str:
     return own
 
 
-def find_active(learner: Any, strategy: str, task: str) -> tuple[Any, str]:
-    """The learner and the name of the strategy for a task, or InputError with the names there are."""
+def find_active(learner: Any, strategy: str, task: str, *, multi_label: bool = False) -> tuple[Any, str]:
+    """The learner and the name of the strategy for a task, or InputError with the names there are; with `multi_label`
+    the classifier answers for each label apart."""
     from strongsuit.active.strategies import CLASSIFICATION, find_strategy
 
     found = active_classifier(learner) if task == CLASSIFICATION else active_learner(learner)
+    if multi_label and not getattr(found, "multi_label", False):
+        from strongsuit.learners.binary_relevance import BinaryRelevance
+
+        found = BinaryRelevance(found)
     name = active_strategy(strategy, found)
     return found, find_strategy(name, task).name
 

@@ -48,7 +48,8 @@ class Evidence:
     columns of last, with a mask (k,) of the classes that training showed; temperature, by which to cool probabilities;
     dropped_votes (n,) how many passes with thinned features predict another class. available, anchors (n,) bool: rows
     that may be chosen, and rows that already count (labelled or pending). round: how many batches were asked for
-    before. folds: the labelled rows in the eyes of committees that did not see them.
+    before. folds: the labelled rows in the eyes of committees that did not see them. balanced: whether training weighed
+    classes alike. labels: where a row has several labels, what is known of each, as of two classes.
     """
 
     x: np.ndarray
@@ -78,6 +79,8 @@ class Evidence:
     dropped_votes: np.ndarray | None = None
     round: int = 0
     folds: tuple[Evidence, ...] = ()
+    balanced: bool = False
+    labels: tuple[Evidence, ...] = ()
 
     @property
     def classes(self) -> np.ndarray:
@@ -133,6 +136,7 @@ def gather(
         found["last"] = _last(_needed(committee, "a committee"), pool.X, x_std)
     if "proba" in needs:
         found["proba"] = moments(_needed(committee, "a committee"), pool.X)[0]
+        found["balanced"] = getattr(committee.learner, "class_weight", None) == "balanced"
     if VOTES in needs:
         found[VOTES] = _votes(key_for(key, VOTES), _needed(committee, "a committee"), pool.X)
     if needs & {"head", "dropped_votes"}:

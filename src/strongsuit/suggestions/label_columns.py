@@ -9,11 +9,18 @@ import pandas as pd
 
 from strongsuit.errors import InputError
 
+TRUTHS = {"true": 1.0, "false": 0.0}
+
 
 def as_numbers(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """The table with 0 and 1 for truth values in these columns."""
-    told = [name for name in names if name in table.columns and pd.api.types.is_bool_dtype(table[name])]
-    return table.assign(**{name: table[name].astype(float) for name in told})
+    """The table with 0 and 1 for truth values, also in words, in these columns."""
+    told = [name for name in names if name in table.columns and not pd.api.types.is_float_dtype(table[name])]
+    return table.assign(**{name: table[name].map(_number) for name in told})
+
+
+def _number(cell: object) -> object:
+    """1 for true, 0 for false, anything else as it came."""
+    return TRUTHS.get(str(cell).strip().lower(), cell)
 
 
 def present_or_not(y: np.ndarray, names: Sequence[str], where: str) -> None:

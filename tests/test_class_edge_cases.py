@@ -46,7 +46,7 @@ def test_a_class_with_one_label_stays(name: str) -> None:
 @pytest.mark.parametrize("name", ["margin", "badge", "alfa_mix", "u_herding", "k_center", "typiclust", "autoal"])
 def test_a_batch_larger_than_what_is_left_takes_all_of_it_and_then_there_is_none(name: str) -> None:
     one, batch = ask(session(name), 99)
-    assert set(batch.index) == set(range(18, 60))
+    assert set(batch.index) == set(range(18, 60)) and "pool_exhausted" in batch.degraded
     with pytest.raises(InputError, match="no row is left"):
         ask(one, 1)
 
@@ -120,7 +120,7 @@ def test_labels_that_cannot_be_taken_change_nothing(call, words) -> None:
 def test_inputs_that_are_not_finite_are_named() -> None:
     X, y, _ = rows()
     X[7, 2] = np.inf
-    with pytest.raises(InputError, match="row 7"):
+    with pytest.raises(InputError, match="row 7; first: column 2"):
         session("margin", X, y)
     with pytest.raises(ValueError, match="column 2"):
         ActiveClassifier().fit(X, np.where(np.arange(60) < 9, np.arange(60) % 2, np.nan))

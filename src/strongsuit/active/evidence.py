@@ -213,6 +213,15 @@ def _last(committee: Committee, X: np.ndarray, x_std: np.ndarray) -> np.ndarray:
     return np.hstack([hidden, np.ones((len(X), 1), hidden.dtype)])
 
 
+def check_votes(learner: Any, members: int) -> None:
+    """Nothing, or InputError where a committee of so many members has no votes to count."""
+    if members == 1 and not deterministic(learner) and not getattr(learner, "dropout", 0.0):
+        raise InputError(
+            f"one {type(learner).__name__} alone has no votes: train more members, give it dropout, or choose a "
+            "strategy that needs none, such as margin"
+        )
+
+
 def _votes(key: Key, committee: Committee, X: np.ndarray) -> np.ndarray:
     """Probabilities (t, n, k) of the members, or of passes that drop features where there is but one network, or of the
     models fitted to bootstrap samples where there is no chance in training."""
@@ -220,11 +229,7 @@ def _votes(key: Key, committee: Committee, X: np.ndarray) -> np.ndarray:
     if not deterministic(learner) and len(committee.keys) == 1 and getattr(learner, "dropout", 0.0) > 0.0:
         return learner.passes(pick(committee.params, 0), key, X, PASSES)
     if not deterministic(learner):
-        if len(committee.keys) == 1:
-            raise InputError(
-                f"one {type(learner).__name__} alone has no votes: train more members, give it dropout, or choose a "
-                "strategy that needs none, such as margin"
-            )
+        check_votes(learner, len(committee.keys))
         return np.asarray(predict_many(committee.learner, committee.params, X).mean)
     bagged = trained_beside(committee, VOTES)
     return np.asarray(predict_many(bagged.learner, bagged.params, X).mean)

@@ -52,6 +52,7 @@ FLAGS = {
     "one_class": "all labels that a choice may see are alike, so inputs alone decided",
     "too_few_labels": "there are too few labels to learn the weights of strategies from, so all counted alike",
     "no_gain_over_rank_average": "no weights of strategies proved better than equal ones",
+    "pool_exhausted": "fewer rows were left than were asked for",
     "surrogate_gradients": "the learner shows no gradients; those of random features took their place",
 }
 

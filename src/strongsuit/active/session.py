@@ -19,11 +19,12 @@ import numpy as np
 
 from strongsuit.active import guard
 from strongsuit.active.answers import Answers, about, answers_of, checked_name, joined, shares
+from strongsuit.active.auxiliary import VOTES
 from strongsuit.active.box import Box
 from strongsuit.active.choice import Choice, beats_the_mean, has_kernel, serving
 from strongsuit.active.committee import Committee, train
 from strongsuit.active.coverage import NO_LABELS, blind, uninformed
-from strongsuit.active.evidence import FOLDS
+from strongsuit.active.evidence import FOLDS, check_votes
 from strongsuit.active.folds import cross_fitted
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
 from strongsuit.active.labels import by_label, has_labels
@@ -31,6 +32,7 @@ from strongsuit.active.offers import narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
 from strongsuit.active.rounds import choose
 from strongsuit.active.search.over_labels import per_label
+from strongsuit.active.selectors.candidates import joined_flags
 from strongsuit.active.strategies import CLASSIFICATION, REGRESSION, find_strategy
 from strongsuit.active.strategy import Strategy, check_place
 from strongsuit.core.keys import Key, key_for
@@ -125,6 +127,8 @@ def init(
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
     if task == CLASSIFICATION and pool.y.shape[1] < 2 and not has_labels(learner):
         raise InputError("labels of a classifier are indicator columns (n, k), one for each of at least two classes")
+    if VOTES in chosen.needs:
+        check_votes(learner.each if has_labels(learner) else learner, members)
     if has_labels(learner):
         check_place(chosen, learner.each, boxed=False)
         chosen = per_label(chosen)
@@ -201,13 +205,18 @@ def start_rows(pool: Pool) -> int:
 
 
 def ask(session: Session, b: int) -> tuple[Session, Batch]:
-    """The session with b rows marked as asked for, and these rows: all there are if they are fewer.
+    """The session with b rows marked as asked for, and these rows: all there are if they are fewer, flagged
+    "pool_exhausted".
 
     Raises InputError for b below 1, and when no row is left.
     """
     if b < 1:
         raise InputError(f"a batch needs at least one row, got {b}")
-    return _ask(session, b) if session.box is None else _ask_in_box(session, b)
+    if session.box is not None:
+        return _ask_in_box(session, b)
+    later, batch = _ask(session, b)
+    short = "pool_exhausted" if b > session.pool.available.sum() else ""
+    return later, replace(batch, degraded=joined_flags(batch.degraded, short))
 
 
 def _ask_in_box(session: Session, b: int) -> tuple[Session, Batch]:
@@ -224,13 +233,8 @@ def _ask_in_box(session: Session, b: int) -> tuple[Session, Batch]:
         stream=session.stream,
         order=np.append(session.order, later.order[batch.index]),
     )
-    degraded = _flags(batch.degraded, "few_feasible" if len(batch.index) < b else "")
+    degraded = joined_flags(batch.degraded, "few_feasible" if len(batch.index) < b else "")
     return later, replace(batch, index=known + np.arange(len(batch.index)), degraded=degraded)
-
-
-def _flags(*said: str) -> str:
-    """Flags joined by commas, each once."""
-    return ",".join(dict.fromkeys(flag for part in said for flag in part.split(",") if flag))
 
 
 def _ask(session: Session, b: int) -> tuple[Session, Batch]:
@@ -267,7 +271,7 @@ def _ask(session: Session, b: int) -> tuple[Session, Batch]:
     role = np.concatenate([np.full(len(audit), AUDIT), np.full(len(chosen.index), ACTIVE)])
     shuffled = key_for(key, "order").numpy().permutation(len(index))
     words = strategy.words + (f"; {len(audit)} rows at random" if len(audit) else "")
-    reasons = _flags(reason if session.strategy.learns or reason == NO_LABELS else "", chosen.degraded)
+    reasons = joined_flags(reason if session.strategy.learns or reason == NO_LABELS else "", chosen.degraded)
     session_, batch = _asked(session_, index[shuffled], role[shuffled], strategy.name, words, reasons)
     pick = np.concatenate([np.zeros(len(audit), int), 1 + np.arange(len(chosen.index))])[shuffled]
     gain = np.concatenate([np.full(len(audit), np.nan), chosen.gain])[shuffled]

@@ -32,7 +32,8 @@ class Classes:
             more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
             raise InputError(
                 f"labels outside the declared classes: {', '.join(unknown[:_SHOWN])}{more}; the classes are "
-                f"{_listed(self.values)}: correct the labels, or name all classes in `classes`"
+                f"{_listed(self.values)}: correct the labels, name all classes in `classes`, "
+                "or let ActiveClassifier take new ones by allow_new_classes=True"
             )
         return np.array([place[label] for label in labels], int)
 

@@ -25,6 +25,7 @@ from strongsuit.errors import InputError
 from strongsuit.estimators.active_loop import ActiveLoop
 from strongsuit.estimators.inputs import training_data
 from strongsuit.estimators.label_matrix import label_matrix
+from strongsuit.estimators.new_classes import carried_over, with_new
 from strongsuit.executors import few_threads
 
 
@@ -44,6 +45,8 @@ class ActiveClassifier(ClassifierMixin, ActiveLoop):
         Rows that `query` names unless told otherwise.
     classes : sequence or None, default=None
         All classes there are; by default those among the labels of `fit`. With `multi_label` the labels' names.
+    allow_new_classes : bool, default=False
+        Take labels outside the classes as new ones; by default they are refused.
     guarded : bool, default=True
         Draw a share of each batch at random and fall back to random rows where active selection does harm.
     allow_replicates : bool, default=False
@@ -99,6 +102,7 @@ class ActiveClassifier(ClassifierMixin, ActiveLoop):
         strategy: str = "auto",
         batch_size: int = 10,
         classes: Sequence[Any] | None = None,
+        allow_new_classes: bool = False,
         guarded: bool = True,
         allow_replicates: bool = False,
         start: str = "random",
@@ -111,6 +115,7 @@ class ActiveClassifier(ClassifierMixin, ActiveLoop):
             start=start, stop=stop, random_state=random_state,
         )  # fmt: skip
         self.classes = classes
+        self.allow_new_classes = allow_new_classes
         self.multi_label = multi_label
 
     def fit(self, X: Any, y: Any) -> ActiveClassifier:
@@ -164,10 +169,13 @@ class ActiveClassifier(ClassifierMixin, ActiveLoop):
         """
         check_is_fitted(self, "session_")
         if self.multi_label:
-            codes, _ = label_matrix(y, self.classes_)
-        else:
-            codes = self._classes.indicators(np.atleast_1d(np.asarray(y, object)))
-        self._told(rows, codes, annotator)
+            self._told(rows, label_matrix(y, list(self.classes_))[0], annotator)
+            return self
+        labels = np.atleast_1d(np.asarray(y, object))
+        classes = with_new(self._classes, labels) if self.allow_new_classes else self._classes
+        wider = None if classes == self._classes else carried_over(self.session_, self._classes, classes)
+        self._told(rows, classes.indicators(labels), annotator, wider)
+        self._classes, self.classes_ = classes, np.array(classes.values)
         return self
 
     @property

@@ -183,9 +183,9 @@ class ActiveLoop(BaseEstimator):
         self.session_, self._count = self._new_session(X, labels), len(X)
         self._refit()
 
-    def _told(self, rows: Any, labels: np.ndarray, annotator: str | None) -> None:
-        """Takes the labels (n, k) of rows and trains anew."""
-        self.session_ = loop.tell(self.session_, self._rows(rows), labels, annotator=annotator)
+    def _told(self, rows: Any, labels: np.ndarray, annotator: str | None, session: loop.Session | None = None) -> None:
+        """Takes the labels (n, k) of rows, in the session given or in its own, and trains anew."""
+        self.session_ = loop.tell(session or self.session_, self._rows(rows), labels, annotator=annotator)
         self._refit()
 
     def _inputs(self, X: Any) -> np.ndarray:

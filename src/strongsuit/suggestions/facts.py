@@ -120,5 +120,6 @@ def _notes(universe: Universe, session: Session, batch: Batch, limits: Limits, f
         notes.append(f"{session.strategy.name} has no score to weigh against prices; {scored} have")
     if universe.price is not None and np.isnan(universe.price[universe.state != AVAILABLE]).any():
         notes.append("labelled rows outside the pool whose price is unknown count as free")
-    notes += [FLAGS.get(flag, flag) for flag in batch.degraded.split(",") if flag]
+    said = "pool_exhausted" if rows < limits.n else ""  # by the first note
+    notes += [FLAGS.get(flag, flag) for flag in batch.degraded.split(",") if flag and flag != said]
     return notes

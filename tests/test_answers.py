@@ -98,6 +98,18 @@ def test_a_session_takes_answers_of_several_annotators_in_any_order() -> None:
     assert_array_equal(tell(one, rows[::-1], wrong[::-1], annotator="ann").pool.y[rows[:2]], wrong[:2])
 
 
+def test_a_revised_label_reaches_the_committee_that_chooses() -> None:
+    X, y, number = blobs()
+    session, _ = ask(init(KEY, Softmax(), X, y=y, strategy="margin"), 4)
+    revised = tell(session, [0], np.eye(3)[[(number[0] + 1) % 3]])
+    fresh = init(KEY, Softmax(), X, y=np.where(np.arange(90)[:, None] == 0, revised.pool.y, y), strategy="margin")
+    one, other = ask(revised, 4)[0].selecting, ask(fresh, 4)[0].selecting
+    assert_allclose(one.params[0].W, other.params[0].W, atol=1e-5)
+    assert abs(one.params[0].W - session.selecting.params[0].W).max() > 1e-3
+    same = tell(session, [0], np.eye(3)[number[[0]]])
+    assert same.selecting is session.selecting
+
+
 def test_without_names_a_later_label_replaces_the_earlier_one() -> None:
     X, y, _ = blobs()
     session = init(KEY, Softmax(), X, y=y, guarded=False)

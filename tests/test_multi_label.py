@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,7 @@ from strongsuit.core.ties import largest
 from strongsuit.errors import InputError
 from strongsuit.learners import BinaryRelevance, MLPClassifier, Softmax
 from strongsuit.learners.external import External
+from strongsuit.testing import check_learner
 
 KEY = root_key(9)
 
@@ -53,6 +55,14 @@ def test_each_label_is_a_logistic_regression_of_its_own() -> None:
     reference = MultiOutputClassifier(LogisticRegression(C=1.0, tol=1e-10, max_iter=1000)).fit(scaled, truth)
     expected = np.stack([p[:, 1] for p in reference.predict_proba(scaled)], axis=1)
     assert_allclose(said, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "learner", [BinaryRelevance(Softmax()), Softmax(smoothing=0.05), Softmax(class_weight="balanced")]
+)
+def test_the_promises_of_a_learner_hold(learner) -> None:
+    outcome = check_learner(learner, tolerance=1e-5, classes=3)
+    assert set(outcome.values()) == {"kept"}
 
 
 @pytest.mark.parametrize("each", [Softmax(), External(RandomForestClassifier(5)), MLPClassifier(widths=(8,), epochs=5)])
@@ -104,15 +114,9 @@ def seen(name: str):
     return session, strategy, pool, apart, evidence
 
 
-def with_labels(evidence, apart):
-    from dataclasses import replace
-
-    return replace(evidence, labels=apart)
-
-
 def test_scores_are_averaged_over_labels() -> None:
     _, margin, pool, apart, evidence = seen("margin")
-    found = over_labels(KEY, (margin,), with_labels(evidence, apart), 6)
+    found = over_labels(KEY, (margin,), replace(evidence, labels=apart), 6)
     score = np.mean([-np.abs(2.0 * one.proba[:, 1] - 1.0) for one in apart], axis=0)
     open_rows = np.flatnonzero(pool.available)
     assert_array_equal(np.sort(found.index), np.sort(open_rows[np.argsort(-score[open_rows])[:6]]))
@@ -121,7 +125,7 @@ def test_scores_are_averaged_over_labels() -> None:
 
 def test_ranks_are_averaged_where_picks_depend_on_each_other() -> None:
     _, badge, pool, apart, evidence = seen("badge")
-    found = over_labels(KEY, (badge,), with_labels(evidence, apart), 6)
+    found = over_labels(KEY, (badge,), replace(evidence, labels=apart), 6)
     each = [ranks(key_for(KEY, "badge", number), badge, one, 6)[0] for number, one in enumerate(apart)]
     open_rows, mean = np.flatnonzero(pool.available), np.mean(each, axis=0)
     assert_array_equal(found.index, largest(key_for(KEY, "ties"), mean[open_rows], open_rows, 6))
@@ -129,7 +133,7 @@ def test_ranks_are_averaged_where_picks_depend_on_each_other() -> None:
 
 def test_a_label_that_is_always_there_has_no_say() -> None:
     _, margin, _, apart, evidence = seen("margin")
-    alone = over_labels(KEY, (margin,), with_labels(evidence, apart[:1]), 6)
+    alone = over_labels(KEY, (margin,), replace(evidence, labels=apart[:1]), 6)
     X, _, y = labelled_rows()
     y[:40, 1:] = 1.0
     _, batch = ask(init(KEY, BinaryRelevance(Softmax()), X, y=y, strategy="margin", guarded=False), 6)

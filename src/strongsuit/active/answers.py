@@ -43,6 +43,13 @@ def joined(first: Answers, later: Answers) -> Answers:
     )  # fmt: skip
 
 
+def heard(before: Answers, rows: np.ndarray, said: np.ndarray, annotator: object = None) -> tuple[Answers, np.ndarray]:
+    """The log with what an annotator says (r, k) of rows (r,), and what the labels (r, k) of these rows then are."""
+    answers = joined(before, answers_of(rows, said, checked_name(annotator)))
+    known, label = shares(about(answers, rows))
+    return answers, label[np.searchsorted(known, rows)]
+
+
 def about(answers: Answers, rows: np.ndarray) -> Answers:
     """The answers for these rows, in their order."""
     kept = np.isin(answers.row, rows)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active import guard
-from strongsuit.active.answers import Answers, about, answers_of, checked_name, joined, shares
+from strongsuit.active.answers import Answers, answers_of, heard
 from strongsuit.active.auxiliary import VOTES
 from strongsuit.active.box import Box
 from strongsuit.active.choice import Choice, beats_the_mean, has_kernel, serving
@@ -286,12 +286,13 @@ def tell(session: Session, index: np.ndarray, y: np.ndarray, *, annotator: str |
     """
     index = np.atleast_1d(np.asarray(index, int))
     pool = told(session.pool, index, y)
-    answers = joined(answers_so_far(session), answers_of(index, pool.y[index], checked_name(annotator)))
-    rows, label = shares(about(answers, index))
-    pool.y[rows] = label
-    order = session.order.copy()
+    answers, pool.y[index] = heard(answers_so_far(session), index, pool.y[index], annotator)
+    order, selecting = session.order.copy(), session.selecting
     order[index] = np.where(order[index] < 0, session.round, order[index])
-    return replace(session, pool=pool, order=order, answers=answers)
+    changed = session.pool.labelled[index] & (pool.y[index] != session.pool.y[index]).any(1)
+    if selecting is not None and changed.any():
+        selecting = replace(selecting, begun=0)  # other labels of the same rows: it is to be trained anew
+    return replace(session, pool=pool, order=order, answers=answers, selecting=selecting)
 
 
 def answers_so_far(session: Session) -> Answers:

@@ -54,7 +54,8 @@ class BinaryRelevance:
 
     def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> BinaryRelevanceParams:
         """The models of all labels, trained on the rows of X (n, d), y (n, k) with weight w (n,) above zero."""
-        X, y, w = (np.asarray(array, dtype=float) for array in (X, y, w))
+        kept = np.asarray(w) > 0
+        X, y, w = (np.asarray(array, dtype=float)[kept] for array in (X, y, w))
         if ((y < 0.0) | (y > 1.0)).any():
             raise InputError("labels that are present or absent are 0 or 1, or shares between them")
         n, k = y.shape

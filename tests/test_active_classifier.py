@@ -78,6 +78,24 @@ def test_unknown_labels_may_be_none_or_nan_and_classes_may_be_declared() -> None
     assert (wider.predict_proba(X)[:, 3] > 0.0).all()
 
 
+def test_new_classes_are_taken_in_where_they_are_allowed() -> None:
+    X, y, truth = rows()
+    model = ActiveClassifier(allow_new_classes=True, random_state=0).fit(X, np.where(truth == "bee", None, y))
+    assert model.classes_.tolist() == ["ape", "cow"]
+    first = model.query()
+    model.teach(first, truth[first], annotator="ann")
+    assert model.classes_.tolist() == ["ape", "bee", "cow"] and model.session_.pool.y.shape[1] == 3
+    assert_array_equal(model.session_.pool.y[first].argmax(1), np.searchsorted(model.classes_, truth[first]))
+    assert_array_equal(model.session_.pool.y[0], [1, 0, 0])
+    model.teach(model.query(), truth[model.batch_["row"]])
+    assert model.score(X, truth) > 0.9
+    with pytest.raises(InputError, match="mixed types"):
+        model.teach([100], [3])
+    with pytest.raises(InputError, match="rows must be whole numbers"):
+        model.teach([900], ["dog"])
+    assert "dog" not in model.classes_
+
+
 def test_any_classifier_and_any_strategy_of_the_table() -> None:
     X, y, truth = rows()
     for learner, strategy in (("mlp", "badge"), (RandomForestClassifier(10), "bald"), ("softmax", "autoal")):

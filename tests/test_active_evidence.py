@@ -71,7 +71,7 @@ def test_unusable_labels_are_refused_and_nothing_is_recorded(index, y, words: st
 def test_inputs_that_are_not_numbers_are_named() -> None:
     X = np.ones((5, 2))
     X[3, 1] = np.nan
-    with pytest.raises(InputError, match=r"1 pool rows hold NaN or infinity \(first: row 3\)"):
+    with pytest.raises(InputError, match=r"1 pool rows hold NaN or infinity \(first: row 3; first: column \d\)"):
         pool_of(X)
     with pytest.raises(InputError, match="complete or all NaN"):
         pool_of(np.ones((2, 1)), y=np.array([[1.0, np.nan], [1.0, 2.0]]))

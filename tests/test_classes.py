@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strongsuit.core.classes import agreed, classes_of
+from strongsuit.core.classes import class_weights, classes_of, smoothed, weighed
 from strongsuit.errors import InputError
 
 
@@ -62,8 +62,17 @@ def test_a_message_names_five_labels_and_counts_the_rest() -> None:
         classes_of(list("abcdefghi"), declared=list("ab"))
 
 
-def test_annotators_who_disagree_share_a_row() -> None:
-    rows, target, share = agreed([7, 3, 7, 7], np.eye(3)[[0, 2, 0, 1]])
-    assert rows.tolist() == [3, 7]
-    np.testing.assert_allclose(target, [[0, 0, 1], [2 / 3, 1 / 3, 0]])
-    np.testing.assert_allclose(share, [1, 2 / 3])
+def test_classes_that_count_alike_and_labels_that_are_spread() -> None:
+    from sklearn.utils.class_weight import compute_class_weight
+
+    number = np.array([0, 0, 0, 0, 1, 2, 2])
+    y, w = np.eye(4)[number], np.ones(7)
+    each = class_weights(y, w)
+    np.testing.assert_allclose(each[:3], compute_class_weight("balanced", classes=np.arange(3), y=number))
+    assert each[3] == 1.0  # no row, nothing to weigh
+    soft = np.array([[0.5, 0.5, 0.0, 0.0]])
+    q, weight = weighed(soft, each)
+    np.testing.assert_allclose(q * weight[:, None], soft * each)  # rows of its classes, the weight shared out
+    np.testing.assert_allclose(q.sum(1), 1.0)
+    np.testing.assert_allclose(smoothed(np.eye(2), 0.1), [[0.95, 0.05], [0.05, 0.95]])
+    assert smoothed(y, 0.0) is y

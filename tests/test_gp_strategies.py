@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from strongsuit.active import auxiliary, embeddings
 from strongsuit.active.committee import train
+from strongsuit.active.defaults import default_strategy
 from strongsuit.active.evidence import Evidence, gather
 from strongsuit.active.pool import AUDIT, EXCLUDED, asked, pool_of
-from strongsuit.active.session import ask, default_strategy, init, tell
+from strongsuit.active.session import ask, init, tell
 from strongsuit.active.strategies import STRATEGIES, find_strategy
 from strongsuit.active.strategy import propose
 from strongsuit.core import fit_one, predict_one, root_key

@@ -15,7 +15,7 @@ from sklearn.svm import SVR
 from sklearn.tree import DecisionTreeRegressor
 
 from strongsuit import suggest
-from strongsuit.active.session import default_strategy
+from strongsuit.active.defaults import default_strategy
 from strongsuit.cli import main
 from strongsuit.learners import MLP, External, Ridge, random_forest
 

@@ -148,7 +148,7 @@ def image_classifier(shape: tuple[int, int, int]) -> Any:
 
 def active_strategy(name: str, learner: Any) -> str:
     """The name of a strategy; "auto" is the one that suits what the learner shows."""
-    from strongsuit.active.session import default_strategy
+    from strongsuit.active.defaults import default_strategy
 
     return default_strategy(learner) if name == "auto" else name
 
@@ -157,7 +157,7 @@ def active_task(learner: Any, task: str) -> str:
     """The task, which a learner that is no name decides: "auto" stays only where the labels must tell."""
     if isinstance(learner, str):
         return task
-    from strongsuit.active.session import task_of
+    from strongsuit.active.defaults import task_of
 
     own = task_of(active_learner(learner))
     if task not in ("auto", own):
@@ -165,11 +165,16 @@ def active_task(learner: Any, task: str) -> str:
     return own
 
 
-def find_active(learner: Any, strategy: str, task: str) -> tuple[Any, str]:
-    """The learner and the name of the strategy for a task, or InputError with the names there are."""
+def find_active(learner: Any, strategy: str, task: str, *, multi_label: bool = False) -> tuple[Any, str]:
+    """The learner and the name of the strategy for a task, or InputError with the names there are; with `multi_label`
+    the classifier answers for each label apart."""
     from strongsuit.active.strategies import CLASSIFICATION, find_strategy
 
     found = active_classifier(learner) if task == CLASSIFICATION else active_learner(learner)
+    if multi_label and not getattr(found, "multi_label", False):
+        from strongsuit.learners.binary_relevance import BinaryRelevance
+
+        found = BinaryRelevance(found)
     name = active_strategy(strategy, found)
     return found, find_strategy(name, task).name
 

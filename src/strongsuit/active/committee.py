@@ -30,7 +30,8 @@ class Committee:
     many they have seen, `begun` how many at the last training from fresh weights. `auxiliary` holds models fitted
     beside them, by the field of Evidence that they answer. `compared` are the cross-validated errors by which the
     learner was chosen, in squares of `scale`, the least first. `folds` are committees that did not see some of the
-    labelled rows, for a search that learns from these (see `folds.py`)."""
+    labelled rows, for a search that learns from these (see `folds.py`). `labels` are those of single labels, where a
+    row has several (see `labels.py`)."""
 
     learner: Any
     keys: tuple[Key, ...]
@@ -42,6 +43,7 @@ class Committee:
     auxiliary: Mapping[str, Auxiliary] = field(default_factory=dict)
     compared: tuple[tuple[str, float], ...] = ()
     folds: tuple[Any, ...] = ()
+    labels: tuple[Committee, ...] = ()
 
 
 def train(

@@ -54,6 +54,8 @@ class Evidence:
     before. folds: the labelled rows in the eyes of committees that did not see them. error_drop (n,): by how much a
     row's label would lower the error, as a forest learned it on made problems. removed (3, r): the loss on labelled
     rows of models that miss others, None where labels are too few. past: what the strategy recorded of its batches.
+    balanced: whether training weighed classes alike. labels: where a row has several labels, what is known of each, as
+    of two classes.
     """
 
     x: np.ndarray
@@ -86,6 +88,8 @@ class Evidence:
     error_drop: np.ndarray | None = None
     removed: np.ndarray | None = None
     past: Past | None = None
+    balanced: bool = False
+    labels: tuple[Evidence, ...] = ()
 
     @property
     def classes(self) -> np.ndarray:
@@ -143,6 +147,7 @@ def gather(
         found["last"] = _last(_needed(committee, "a committee"), pool.X, x_std)
     if "proba" in needs:
         found["proba"] = moments(_needed(committee, "a committee"), pool.X)[0]
+        found["balanced"] = getattr(committee.learner, "class_weight", None) == "balanced"
     if VOTES in needs:
         found[VOTES] = _votes(key_for(key, VOTES), _needed(committee, "a committee"), pool.X)
     if needs & {"head", "dropped_votes"}:
@@ -223,6 +228,15 @@ def _last(committee: Committee, X: np.ndarray, x_std: np.ndarray) -> np.ndarray:
     return np.hstack([hidden, np.ones((len(X), 1), hidden.dtype)])
 
 
+def check_votes(learner: Any, members: int) -> None:
+    """Nothing, or InputError where a committee of so many members has no votes to count."""
+    if members == 1 and not deterministic(learner) and not getattr(learner, "dropout", 0.0):
+        raise InputError(
+            f"one {type(learner).__name__} alone has no votes: train more members, give it dropout, or choose a "
+            "strategy that needs none, such as margin"
+        )
+
+
 def _votes(key: Key, committee: Committee, X: np.ndarray) -> np.ndarray:
     """Probabilities (t, n, k) of the members, or of passes that drop features where there is but one network, or of the
     models fitted to bootstrap samples where there is no chance in training."""
@@ -230,11 +244,7 @@ def _votes(key: Key, committee: Committee, X: np.ndarray) -> np.ndarray:
     if not deterministic(learner) and len(committee.keys) == 1 and getattr(learner, "dropout", 0.0) > 0.0:
         return learner.passes(pick(committee.params, 0), key, X, PASSES)
     if not deterministic(learner):
-        if len(committee.keys) == 1:
-            raise InputError(
-                f"one {type(learner).__name__} alone has no votes: train more members, give it dropout, or choose a "
-                "strategy that needs none, such as margin"
-            )
+        check_votes(learner, len(committee.keys))
         return np.asarray(predict_many(committee.learner, committee.params, X).mean)
     bagged = trained_beside(committee, VOTES)
     return np.asarray(predict_many(bagged.learner, bagged.params, X).mean)

@@ -56,8 +56,10 @@ def pool_of(X: np.ndarray, *, y: np.ndarray | None = None, outputs: int = 1) -> 
     wrong = ~np.isfinite(X).all(1)
     if wrong.any():
         first = ", ".join(str(i) for i in np.flatnonzero(wrong)[:3])
+        where = ", ".join(str(j) for j in np.flatnonzero(~np.isfinite(X).all(0))[:3])
         raise InputError(
-            f"{int(wrong.sum())} pool rows hold NaN or infinity (first: row {first}): drop, impute or exclude them"
+            f"{int(wrong.sum())} pool rows hold NaN or infinity (first: row {first}; first: column {where}): drop, "
+            "impute or exclude them"
         )
     if y is None:
         labels = np.full((len(X), outputs), np.nan)

@@ -48,12 +48,13 @@ FLAGS = {
     "no_cut": "labels of one class only: rows near a predicted boundary were taken",
     "few_candidates": "few rows met the rule, so the rest was filled with the nearest to it",
     "empty_clusters": "the pool has fewer clusters than were asked for",
-    "no_labels": "there is no label yet, so the rule had no classes to go by",
-    "one_class": "all labels are of one class, so the rule had no classes to go by",
+    "no_labels": "there is no label yet that a choice may see, so inputs alone decided",
+    "one_class": "all labels that a choice may see are alike, so inputs alone decided",
     "too_few_labels": "there are too few labels to learn the weights of strategies from, so all counted alike",
     "too_few_to_remove": "there are too few labels to see which of them are missed most, so the rule for few was used",
     "no_memory": "nothing is remembered of the batches asked for before, so the search began anew",
     "no_gain_over_rank_average": "no weights of strategies proved better than equal ones",
+    "pool_exhausted": "fewer rows were left than were asked for",
     "surrogate_gradients": "the learner shows no gradients; those of random features took their place",
 }
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from strongsuit.active.box import Box
 from strongsuit.active.committee import Committee
-from strongsuit.active.evidence import Evidence, gather
+from strongsuit.active.evidence import FOLDS, Evidence, gather
 from strongsuit.active.folds import seen_from_outside
+from strongsuit.active.labels import pool_of_label
 from strongsuit.active.memory import PAST, Recorded, past_of
 from strongsuit.active.offers import sampled
 from strongsuit.active.pool import Pool, first_of_groups, part_of
 from strongsuit.active.selectors.candidates import Selection, joined
-from strongsuit.active.strategy import Strategy, propose
+from strongsuit.active.strategy import LEARNED, Strategy, propose
 from strongsuit.core.keys import Key, key_for
 
 SPARE = 4  # starts of a synthesis for each row wanted, where a constraint may refuse where they end
@@ -47,14 +48,13 @@ def choose(
     part = pool if len(rows) == len(pool) else part_of(pool, rows)
     anchors = (part.labelled | part.pending) & ~hidden[rows]
     bounds = (pool.X.min(0), pool.X.max(0)) if box is None else box.bounds
-    evidence = gather(key, committee, part, strategy.needs, anchors=anchors, box=bounds)
+    if committee is not None and committee.labels:
+        evidence = _by_label(key, strategy, committee, pool, rows, anchors)
+    else:
+        evidence = _seen(key, strategy, committee, pool, part, anchors, bounds)
     evidence = replace(evidence, round=round_, price=None if price is None else price[rows])
     if PAST in strategy.needs:
         evidence = replace(evidence, past=past_of(past, strategy.name, pool).of(rows))
-    if committee is not None and committee.folds:
-        outside = seen_from_outside(key_for(key, "folds"), committee.folds, pool, strategy.needs)
-        outside = tuple(replace(fold, temperature=evidence.temperature) for fold in outside)
-        evidence = replace(evidence, folds=outside)
     if strategy.synthesise is not None:
         return _made_up(key, strategy, committee, pool, evidence, box, b)
     if pool.group is None or allow_replicates:
@@ -62,6 +62,27 @@ def choose(
     else:
         found = _distinct(key_for(key, "propose"), strategy, evidence, part, np.isin(rows, drawn), b)
     return pool, replace(found, index=rows[found.index])
+
+
+def _seen(
+    key: Key, strategy: Strategy, committee: Committee | None, pool: Pool, part: Pool, anchors, bounds
+) -> Evidence:
+    """What the strategy needs to know of the rows in `part`, and of the labelled rows from outside if it searches."""
+    evidence = gather(key, committee, part, strategy.needs, anchors=anchors, box=bounds)
+    if committee is None or not committee.folds:
+        return evidence
+    outside = seen_from_outside(key_for(key, "folds"), committee.folds, pool, strategy.needs)
+    return replace(evidence, folds=tuple(replace(fold, temperature=evidence.temperature) for fold in outside))
+
+
+def _by_label(key: Key, strategy: Strategy, committee: Committee, pool: Pool, rows, anchors) -> Evidence:
+    """What no model is asked for, and in `labels` the rest for each label apart."""
+    evidence = gather(key, None, part_of(pool, rows), strategy.needs - LEARNED - {FOLDS}, anchors=anchors)
+    every = []
+    for number, one in enumerate(committee.labels):
+        own = pool_of_label(pool, number)
+        every.append(_seen(key_for(key, "label", number), strategy, one, own, part_of(own, rows), anchors, None))
+    return replace(evidence, labels=tuple(every))
 
 
 def _made_up(

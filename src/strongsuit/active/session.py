@@ -18,28 +18,33 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active import guard
+from strongsuit.active.answers import Answers, answers_of, heard
+from strongsuit.active.auxiliary import VOTES
 from strongsuit.active.box import Box
-from strongsuit.active.choice import Choice, beats_the_mean, has_kernel, serving
+from strongsuit.active.choice import beats_the_mean, serving
 from strongsuit.active.committee import Committee, train
-from strongsuit.active.evidence import FOLDS
+from strongsuit.active.coverage import NO_LABELS, blind, uninformed
+from strongsuit.active.defaults import START_STRATEGY, default_strategy, task_of
+from strongsuit.active.evidence import FOLDS, check_votes
 from strongsuit.active.folds import cross_fitted
 from strongsuit.active.guard import RANDOM, TRIAL, Verdict
+from strongsuit.active.labels import by_label, has_labels
 from strongsuit.active.memory import PAST, Recorded
 from strongsuit.active.offers import narrowed, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, START, Pool, asked, failed, first_of_groups, pool_of, told
 from strongsuit.active.rounds import choose
-from strongsuit.active.selectors.candidates import Selection
-from strongsuit.active.strategies import CLASSIFICATION, REGRESSION, find_strategy
+from strongsuit.active.search.over_labels import per_label
+from strongsuit.active.selectors.candidates import Selection, joined_flags
+from strongsuit.active.strategies import CLASSIFICATION, find_strategy
 from strongsuit.active.strategy import Strategy, check_place
 from strongsuit.core.keys import Key, key_for
 from strongsuit.errors import InputError
 
 log = logging.getLogger(__name__)
 
-DEFAULT, START_STRATEGY = "qbc_gsxy", "lcmd_x"
-CLASS_DEFAULT = "u_herding"
 MEMBERS = 5  # of the committee that selects; the deployed one has as many
 LEAST_START = 20
+AT_RANDOM, TO_COVER = STARTS = ("random", "cover")  # how the first rows are chosen where none is labelled
 RESERVED = 0.1  # share of a table that only random draws may take
 
 
@@ -67,7 +72,8 @@ class Session:
     row was asked for, -1 for never. With a `box` the pool holds only rows that were asked for or came labelled.
     `selecting` is the committee that chose last, from which the next one goes on. `price` (n,) is what labels cost;
     `members` how many models a committee has, where one of them is not all there is; `past` what a strategy that
-    learns from its own picks recorded of every batch."""
+    learns from its own picks recorded of every batch; `start` how the first rows are chosen; `answers` all that was
+    told, also what was revised, None before the first."""
 
     key: Key
     learner: Any
@@ -87,6 +93,8 @@ class Session:
     price: np.ndarray | None = None
     members: int = MEMBERS
     past: tuple[Recorded, ...] = ()
+    start: str = AT_RANDOM
+    answers: Answers | None = None
 
 
 def init(
@@ -101,13 +109,17 @@ def init(
     proven: bool = False,
     allow_replicates: bool = False,
     members: int = MEMBERS,
+    start: str = AT_RANDOM,
 ) -> Session:
     """A session on rows X (n, d), some of whose labels y (n, k) may be known, by a named strategy or the learner's
     `default_strategy`.
 
     Of rows with the same inputs a batch holds one, and those of which one is labelled come last, unless
-    `allow_replicates`, as noisy labels may want.
+    `allow_replicates`, as noisy labels may want. Without any label the first rows are drawn at `start` "random", or
+    those that "cover" the inputs are chosen beside the guard's random share.
     """
+    if start not in STARTS:
+        raise InputError(f"start must be one of {', '.join(STARTS)}, got {start!r}")
     pool = pool_of(X, y=y, outputs=outputs)
     stream = key_for(key, "stream").numpy().permutation(len(pool))
     strategy = strategy or default_strategy(learner)
@@ -115,12 +127,18 @@ def init(
     chosen = find_strategy(strategy, task)
     if chosen.evaluation_only:
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
-    if task == CLASSIFICATION and pool.y.shape[1] < 2:
+    if task == CLASSIFICATION and pool.y.shape[1] < 2 and not has_labels(learner):
         raise InputError("labels of a classifier are indicator columns (n, k), one for each of at least two classes")
-    learner = serving(learner, partial(check_place, chosen, boxed=False))
+    if VOTES in chosen.needs:
+        check_votes(learner.each if has_labels(learner) else learner, members)
+    if has_labels(learner):
+        check_place(chosen, learner.each, boxed=False)
+        chosen = per_label(chosen)
+    else:
+        learner = serving(learner, partial(check_place, chosen, boxed=False))
     if guarded and strategy != "random":
         open_rows = stream[pool.available[stream]]
-        first = max(0, start_rows(pool) - int(pool.labelled.sum()))
+        first = max(0, start_rows(pool) - int(pool.labelled.sum())) if start == AT_RANDOM else 0
         kept = open_rows[first : first + int(RESERVED * len(pool))]
         pool.reserved[kept] = True
     order = np.where(pool.labelled, 0, -1)
@@ -128,7 +146,7 @@ def init(
     # Rules for classes say themselves how they do with few labels; those for numbers wait until the learner is of use.
     return Session(
         key, learner, chosen, pool, stream, order, guarded, proven, learned=task == CLASSIFICATION,
-        allow_replicates=allow_replicates, members=members,
+        allow_replicates=allow_replicates, members=members, start=start,
     )  # fmt: skip
 
 
@@ -163,39 +181,24 @@ def init_box(
     return Session(key, learner, chosen, pool, np.empty(0, int), order, guarded, proven, box=box)
 
 
-def default_strategy(learner: Any) -> str:
-    """The strategy that suits what the learner shows: gradients or the kernel of a process, or nothing but answers.
-
-    Gradient features of forests, boosting and ridge are there for whoever names a strategy; LCMD on the inputs was as
-    good or better (three made problems, 20 to 160 labels). Rows beyond the labelled ones share the outermost leaves
-    and so look alike to trees.
-    """
-    if task_of(learner) == CLASSIFICATION:
-        return CLASS_DEFAULT
-    if isinstance(learner, Choice) or has_kernel(learner) or (learner.traceable and hasattr(learner, "sketch")):
-        return DEFAULT
-    return START_STRATEGY
-
-
-def task_of(learner: Any) -> str:
-    """Whether a learner, or a choice of them, predicts numbers or classes."""
-    one = learner.learners[0] if isinstance(learner, Choice) else learner
-    return CLASSIFICATION if getattr(one, "classifies", False) else REGRESSION
-
-
 def start_rows(pool: Pool) -> int:
     """How many random rows a session begins with."""
     return max(LEAST_START, 2 * (pool.X.shape[1] + 1))
 
 
 def ask(session: Session, b: int) -> tuple[Session, Batch]:
-    """The session with b rows marked as asked for, and these rows: all there are if they are fewer.
+    """The session with b rows marked as asked for, and these rows: all there are if they are fewer, flagged
+    "pool_exhausted".
 
     Raises InputError for b below 1, and when no row is left.
     """
     if b < 1:
         raise InputError(f"a batch needs at least one row, got {b}")
-    return _ask(session, b) if session.box is None else _ask_in_box(session, b)
+    if session.box is not None:
+        return _ask_in_box(session, b)
+    later, batch = _ask(session, b)
+    short = "pool_exhausted" if b > session.pool.available.sum() else ""
+    return later, replace(batch, degraded=joined_flags(batch.degraded, short))
 
 
 def _ask_in_box(session: Session, b: int) -> tuple[Session, Batch]:
@@ -212,8 +215,7 @@ def _ask_in_box(session: Session, b: int) -> tuple[Session, Batch]:
         stream=session.stream,
         order=np.append(session.order, later.order[batch.index]),
     )
-    flags = [batch.degraded, "few_feasible" if len(batch.index) < b else ""]
-    degraded = ",".join(dict.fromkeys(flag for part in flags for flag in part.split(",") if flag))
+    degraded = joined_flags(batch.degraded, "few_feasible" if len(batch.index) < b else "")
     return later, replace(batch, index=known + np.arange(len(batch.index)), degraded=degraded)
 
 
@@ -225,14 +227,15 @@ def _ask(session: Session, b: int) -> tuple[Session, Batch]:
     b = min(b, int(pool.available.sum()))
     key = key_for(session.key, "round", session.round)
     known = int((pool.labelled | pool.pending).sum())
-    if known < start_rows(pool) and (known == 0 or not pool.labelled.any()):
+    if session.start == AT_RANDOM and known < start_rows(pool) and (known == 0 or not pool.labelled.any()):
         index = _drawn(session, b)
         return _asked(session, index, np.full(len(index), START), "random", "to begin with", "")
-    session = _judged(key, _taught(key, session))
+    reason = blind(pool.y[pool.labelled & ~_hidden(session)], task_of(session.learner))
+    session = _judged(key, session if reason else _taught(key, session))
     share = guard.share_of(session.state, proven=session.proven) if session.guarded else 0.0
     audits = min(b, int(np.ceil(share * b)))
     audit = _drawn(session, audits)
-    session_, strategy = _strategy(key, session)
+    session_, strategy = _strategy(key, session, blinded=bool(reason))
     taken = replace(pool, state=asked(pool, audit, AUDIT).state) if len(audit) else pool
     rest = min(b - len(audit), int((taken.available & ~taken.reserved).sum())) if share < 1 else 0
     if not rest:
@@ -250,19 +253,36 @@ def _ask(session: Session, b: int) -> tuple[Session, Batch]:
     role = np.concatenate([np.full(len(audit), AUDIT), np.full(len(chosen.index), ACTIVE)])
     shuffled = key_for(key, "order").numpy().permutation(len(index))
     words = strategy.words + (f"; {len(audit)} rows at random" if len(audit) else "")
-    session_, batch = _asked(session_, index[shuffled], role[shuffled], strategy.name, words, chosen.degraded)
+    reasons = joined_flags(reason if session.strategy.learns or reason == NO_LABELS else "", chosen.degraded)
+    session_, batch = _asked(session_, index[shuffled], role[shuffled], strategy.name, words, reasons)
     pick = np.concatenate([np.zeros(len(audit), int), 1 + np.arange(len(chosen.index))])[shuffled]
     gain = np.concatenate([np.full(len(audit), np.nan), chosen.gain])[shuffled]
     return session_, replace(batch, pick=pick, gain=gain, facts=chosen.facts)
 
 
-def tell(session: Session, index: np.ndarray, y: np.ndarray) -> Session:
-    """The session with labels y (b, k) of rows, asked for or not."""
+def tell(session: Session, index: np.ndarray, y: np.ndarray, *, annotator: str | None = None) -> Session:
+    """The session with labels y (b, k) of rows, asked for or not.
+
+    Of several annotators the mean of their answers is a row's label: shares of classes, or the mean of numbers. A later
+    answer of the same annotator takes the place of the earlier one; labels that nobody is named for are one person's.
+    """
     index = np.atleast_1d(np.asarray(index, int))
     pool = told(session.pool, index, y)
-    order = session.order.copy()
+    answers, pool.y[index] = heard(answers_so_far(session), index, pool.y[index], annotator)
+    order, selecting = session.order.copy(), session.selecting
     order[index] = np.where(order[index] < 0, session.round, order[index])
-    return replace(session, pool=pool, order=order)
+    changed = session.pool.labelled[index] & (pool.y[index] != session.pool.y[index]).any(1)
+    if selecting is not None and changed.any():
+        selecting = replace(selecting, begun=0)  # other labels of the same rows: it is to be trained anew
+    return replace(session, pool=pool, order=order, answers=answers, selecting=selecting)
+
+
+def answers_so_far(session: Session) -> Answers:
+    """All that was told, in order; labels that came with the session are answers of an unnamed annotator."""
+    if session.answers is not None:
+        return session.answers
+    known = np.flatnonzero(session.pool.labelled)
+    return answers_of(known, session.pool.y[known])
 
 
 def fail(session: Session, index: np.ndarray) -> Session:
@@ -313,11 +333,14 @@ def _taught(key: Key, session: Session) -> Session:
     used = session.pool.labelled & ~_hidden(session)
     if not session.strategy.learns or session.state == RANDOM or not used.any():
         return session
+    several = has_labels(session.learner)
     committee = train(
-        key_for(key, "train"), session.learner, session.pool, session.members, rows=used, needs=session.strategy.needs,
-        start=session.selecting,
+        key_for(key, "train"), session.learner, session.pool, session.members, rows=used, start=session.selecting,
+        needs=() if several else session.strategy.needs,
     )  # fmt: skip
-    if FOLDS in session.strategy.needs and used.sum() > 1:
+    if several:
+        committee = by_label(key, committee, session.pool, session.members, session.strategy.needs, rows=used)
+    elif FOLDS in session.strategy.needs and used.sum() > 1:
         own, needs = key_for(key, "folds"), session.strategy.needs
         folds = cross_fitted(own, committee.learner, session.pool, session.members, needs, rows=used)
         committee = replace(committee, folds=folds)
@@ -353,8 +376,11 @@ def _judged(key: Key, session: Session) -> Session:
     return replace(session, state=verdict.next_state, verdicts=(*session.verdicts, verdict))
 
 
-def _strategy(key: Key, session: Session) -> tuple[Session, Strategy]:
-    """The strategy of this round: on the inputs alone until the learner has learned anything."""
+def _strategy(key: Key, session: Session, *, blinded: bool) -> tuple[Session, Strategy]:
+    """The strategy of this round: on the inputs alone until the learner has learned anything, or while it is
+    `blinded` by labels that are all alike."""
+    if blinded:
+        return session, uninformed(session.strategy, task_of(session.learner))
     if not session.strategy.learns or session.learned:
         return session, session.strategy
     used = session.pool.labelled & (session.pool.role != AUDIT)

@@ -47,6 +47,15 @@ def suggest(
     classes: Annotated[
         str | None, typer.Option(help="All classes, with commas, where the labels may not show every one.")
     ] = None,
+    multi_label: Annotated[
+        bool, typer.Option("--multi-label", help="Each target is a label that is there or not: 0 or 1.")
+    ] = False,
+    annotator: Annotated[
+        str | None, typer.Option(help="Column of TABLE: who gave a label; a line for each answer. Needs --id.")
+    ] = None,
+    start: Annotated[
+        str, typer.Option(help="Where nothing is labelled: random rows, or those that cover the inputs: cover.")
+    ] = "random",
     guard: Annotated[bool, typer.Option(help="Draw a share at random and fall back to random where it pays.")] = True,
     replicates: Annotated[bool, typer.Option("--allow-replicates", help="Ask for equal rows too.")] = False,
     out: Annotated[Path | None, typer.Option(help="File for the rows: CSV or Parquet.")] = None,
@@ -63,11 +72,12 @@ def suggest(
 
         refuse({"POOL": pool, "--id": id_, "--exclude": exclude, "--order": order, "--cost": cost, "--price": price,
                 "--budget": budget, "--target-error": target_error, "--worth": worth, "--plot": plot,
-                "--allow-replicates": replicates, "--classes": classes,
+                "--allow-replicates": replicates, "--classes": classes, "--multi-label": multi_label,
+                "--annotator": annotator, "--start": None if start == "random" else start,
                 "--task": None if task == "auto" else task})  # fmt: skip
         return suggest_box(box, labelled, target or [], n, strategy, learner, guard, seed, out, as_json)
-    if pool is None or labelled is None or not target:
-        raise typer.BadParameter("give POOL, --labelled and --target, or --box")
+    if pool is None or not target or (labelled is None and not (classes or multi_label)):
+        raise typer.BadParameter("give POOL, --labelled and --target, or --box; --classes if nothing is labelled yet")
     from strongsuit.core.compile import use_compile_cache
     from strongsuit.suggestions import suggest as choose
 
@@ -76,7 +86,7 @@ def suggest(
     found = choose(
         pool, labelled=labelled, target=target, n=n, strategy=strategy, id=id_, exclude=exclude or [], order=order,
         cost=cost, price=price, budget=budget, target_error=target_error, worth=worth, learner=learner, task=task,
-        classes=_declared(classes), guarded=guard,
+        classes=_declared(classes), multi_label=multi_label, annotator=annotator, start=start, guarded=guard,
         allow_replicates=replicates, random_state=seed, out=out,
     )  # fmt: skip
     if plot is not None:
@@ -87,8 +97,8 @@ def suggest(
         return
     typer.echo(found.text if out is not None else f"{found.frame.to_string(index=False)}\n\n{found.text}")
     if out is not None:
-        typer.echo(f"\nRows: {out}. Add their labels in column {target[0]} and append them to {labelled}, all columns "
-                   "kept.")  # fmt: skip
+        where = f"append them to {labelled}" if labelled else "give them as --labelled"
+        typer.echo(f"\nRows: {out}. Add their labels in column {target[0]} and {where}, all columns kept.")
     if plot is not None:
         typer.echo(f"Picture: {plot}")
 

@@ -32,7 +32,8 @@ class Classes:
             more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
             raise InputError(
                 f"labels outside the declared classes: {', '.join(unknown[:_SHOWN])}{more}; the classes are "
-                f"{_listed(self.values)}: correct the labels, or name all classes in `classes`"
+                f"{_listed(self.values)}: correct the labels, name all classes in `classes`, "
+                "or let ActiveClassifier take new ones by allow_new_classes=True"
             )
         return np.array([place[label] for label in labels], int)
 
@@ -65,14 +66,25 @@ def classes_of(labels: Any, declared: Sequence[Any] | None = None) -> Classes:
     return found
 
 
-def agreed(rows: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows (r,) without repeats, the mean (r, k) of the indicator columns (a, k) that annotators gave each, and the
-    share (r,) of the most frequent class: the target of a row that was labelled several times."""
-    found, place = np.unique(np.asarray(rows, int), return_inverse=True)
-    total = np.zeros((len(found), codes.shape[1]))
-    np.add.at(total, place, np.asarray(codes, float))
-    total /= total.sum(1, keepdims=True)
-    return found, total, total.max(1)
+def smoothed(y: np.ndarray, share: float) -> np.ndarray:
+    """Labels y (n, k) of which a share is spread evenly over the k classes (Szegedy et al., 2016)."""
+    return (1.0 - share) * y + share / y.shape[1] if share else y
+
+
+def class_weights(y: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """How often (k,) a row of each class should count for all classes of y (n, k) to count alike: n / (k n_c), with n_c
+    the weight w (n,) of its rows and k the classes that have one; 1 for the others."""
+    counts = np.asarray(w, float) @ y
+    present = counts > 0.0
+    return np.divide(counts.sum(), present.sum() * counts, out=np.ones_like(counts), where=present)
+
+
+def weighed(y: np.ndarray, each: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels (n, k) and weights (n,) by which a row of class c counts `each` (k,)[c] times: a row on which annotators
+    disagree equals rows of its classes with its weight shared out."""
+    shared = y * each
+    weight = shared.sum(1)
+    return shared / weight[:, None], weight
 
 
 def _plain(labels: Any) -> list[Any]:

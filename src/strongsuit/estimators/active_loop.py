@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from strongsuit import recipes
 from strongsuit.active import session as loop
+from strongsuit.active.answers import renumbered
 from strongsuit.active.guard import TRIAL, Verdict
 from strongsuit.active.history import History, look_back
 from strongsuit.active.pool import ROLES, START
@@ -39,6 +40,7 @@ class ActiveLoop(BaseEstimator):
         batch_size: int = 10,
         guarded: bool = True,
         allow_replicates: bool = False,
+        start: str = "random",
         stop: Rule | None = None,
         random_state: Any = None,
     ):
@@ -47,6 +49,7 @@ class ActiveLoop(BaseEstimator):
         self.batch_size = batch_size
         self.guarded = guarded
         self.allow_replicates = allow_replicates
+        self.start = start
         self.stop = stop
         self.random_state = random_state
 
@@ -137,9 +140,10 @@ class ActiveLoop(BaseEstimator):
         return self.history_.stop
 
     def _new_session(self, X: np.ndarray, labels: np.ndarray) -> loop.Session:
-        family, strategy = recipes.find_active(self.learner, self.strategy, self._task)
+        several = getattr(self, "multi_label", False)
+        family, strategy = recipes.find_active(self.learner, self.strategy, self._task, multi_label=several)
         return loop.init(self._key, family, X, y=labels, strategy=strategy, guarded=self.guarded,
-                         allow_replicates=self.allow_replicates)  # fmt: skip
+                         allow_replicates=self.allow_replicates, start=self.start)  # fmt: skip
 
     def _new_pool(self, X: np.ndarray) -> None:
         """Names rows of X from now on; labelled rows stay, and keep role and round."""
@@ -151,9 +155,12 @@ class ActiveLoop(BaseEstimator):
         fresh = self._new_session(np.vstack([X, before.pool.X[known]]), np.vstack([none, before.pool.y[known]]))
         role, order = fresh.pool.role.copy(), fresh.order.copy()
         role[len(X) :], order[len(X) :] = before.pool.role[known], before.order[known]
+        place = np.full(len(before.pool), -1)
+        place[known] = len(X) + np.arange(len(known))
         self.session_ = replace(
             fresh, pool=replace(fresh.pool, role=role), order=order, round=before.round, state=before.state,
             learned=before.learned, verdicts=before.verdicts,
+            answers=renumbered(loop.answers_so_far(before), place),
         )  # fmt: skip
         self._count = len(X)  # labelled rows that the pool lacks stand behind it
 
@@ -176,9 +183,9 @@ class ActiveLoop(BaseEstimator):
         self.session_, self._count = self._new_session(X, labels), len(X)
         self._refit()
 
-    def _told(self, rows: Any, labels: np.ndarray) -> None:
-        """Takes the labels (n, k) of rows and trains anew."""
-        self.session_ = loop.tell(self.session_, self._rows(rows), labels)
+    def _told(self, rows: Any, labels: np.ndarray, annotator: str | None, session: loop.Session | None = None) -> None:
+        """Takes the labels (n, k) of rows, in the session given or in its own, and trains anew."""
+        self.session_ = loop.tell(session or self.session_, self._rows(rows), labels, annotator=annotator)
         self._refit()
 
     def _inputs(self, X: Any) -> np.ndarray:

@@ -36,6 +36,8 @@ class ActiveRegressor(RegressorMixin, ActiveLoop):
         Draw a share of each batch at random and fall back to random rows where active selection does harm.
     allow_replicates : bool, default=False
         Let a batch hold rows that are equal.
+    start : {"random", "cover"}, default="random"
+        Where no row is labelled: draw the first rows at random, or cover the inputs beside the guard's random share.
     stop : Rule or None, default=None
         When to stop: a rule of `strongsuit.active.stopping`; a plateau if None.
     random_state : int, Generator, RandomState or None, default=None
@@ -103,7 +105,7 @@ class ActiveRegressor(RegressorMixin, ActiveLoop):
         self._begin(data.X, labels, data.encoder)
         return self
 
-    def teach(self, rows: Any, y: Any) -> ActiveRegressor:
+    def teach(self, rows: Any, y: Any, *, annotator: str | None = None) -> ActiveRegressor:
         """Take labels of rows, asked for or not, in any order, and train anew.
 
         Parameters
@@ -112,13 +114,16 @@ class ActiveRegressor(RegressorMixin, ActiveLoop):
             Row numbers as `query` gives them.
         y : array-like of shape (n,) or (n, n_targets)
             Their labels. All are taken or, if one is not a finite number, none.
+        annotator : str, default=None
+            Who says so. A row's label is the mean of its annotators' answers, of which a later one by the same person
+            takes the place of the earlier one; labels that nobody is named for are one person's.
 
         Returns
         -------
         self
         """
         check_is_fitted(self, "session_")
-        self._told(rows, np.asarray(y, float))
+        self._told(rows, np.asarray(y, float), annotator)
         return self
 
     def predict(self, X: Any, return_std: bool = False) -> np.ndarray | tuple[np.ndarray, np.ndarray]:

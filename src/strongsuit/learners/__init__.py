@@ -14,6 +14,7 @@ _HOMES = {
     "Softmax": "softmax",
     "MLPClassifier": "mlp_classifier",
     "CNN": "cnn",
+    "BinaryRelevance": "binary_relevance",
     "External": "external",
     "hgb": "external",
     "random_forest": "external",

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from strongsuit.core.network import Layers
-from strongsuit.core.scaling import Scaling, fit_scaling
+from strongsuit.core.scaling import Scaling, blockwise_sum, fit_scaling
 
 FAR = -1e30  # stands for a logit of minus infinity, which times a label of 0 would not be a number
 
@@ -32,6 +32,20 @@ def cross_entropy(logits: jax.Array, y: jax.Array, share: jax.Array, seen: jax.A
     """Sum over rows of share (rows,) times the cross-entropy of y (k, rows) and the softmax over the classes seen."""
     logits = masked(logits, seen)
     return jnp.sum(share * (jax.nn.logsumexp(logits, axis=0) - jnp.sum(y * logits, axis=0)))
+
+
+def relabelled(found: tuple, seen: jax.Array, smoothing: float, class_weight: str | None) -> tuple:
+    """Gathered rows (X, y, w, n) with labels spread by the share `smoothing` over the classes seen (k,) and, if
+    `class_weight` is "balanced", with weights by which these count alike."""
+    X, y, w, n = found
+    if class_weight is not None:
+        counts = blockwise_sum(w[:, None] * y, n)
+        each = jnp.where(seen, jnp.sum(counts) / (jnp.sum(seen) * jnp.maximum(counts, 1e-30)), 0.0)
+        weight = jnp.sum(y * each, axis=1)
+        y, w = y * each / jnp.maximum(weight, 1e-30)[:, None], w * weight
+    if smoothing:
+        y = (1.0 - smoothing) * y + smoothing * seen / jnp.maximum(jnp.sum(seen), 1)
+    return X, y, w, n
 
 
 def right(logits: jax.Array, y: jax.Array, w: jax.Array, seen: jax.Array) -> jax.Array:

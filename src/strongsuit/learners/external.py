@@ -123,9 +123,13 @@ class External:
 
     def _fit_classes(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> ExternalParams:
         """A fitted classifier, or the one class that is present (many classifiers refuse to be fitted to one)."""
-        if not np.array_equal(y, np.eye(y.shape[1])[np.argmax(y, axis=1)]):
-            raise InputError("y of a classifier must be indicator columns: one 1 in each row, zeros elsewhere")
-        labels = np.argmax(y, axis=1)
+        if (y < 0.0).any() or not np.allclose(y.sum(axis=1), 1.0, rtol=0.0, atol=1e-6):
+            raise InputError(
+                "y of a classifier must be indicator columns: one 1 in each row and zeros elsewhere, or shares that "
+                "sum to 1"
+            )
+        rows, labels = np.nonzero(y)  # where annotators disagree, a row for each class with its share of the weight
+        X, w = X[rows], w[rows] * y[rows, labels]
         if len(np.unique(labels)) == 1:
             return ExternalParams((), y.shape[1], int(labels[0]), _remembered(key, X))
         fitted = self._fit_target(key_for(key, 0), X, labels, w)

@@ -17,6 +17,14 @@ def probabilities(logits: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return weight / weight.sum(axis=-1, keepdims=True)
 
 
+def check_labelling(smoothing: float, class_weight: str | None) -> None:
+    """Nothing, or InputError for settings of label smoothing and class weights that mean nothing."""
+    if not 0.0 <= smoothing < 1.0:
+        raise InputError(f"smoothing must be a share from 0 to below 1, got {smoothing}; 0.05 is usual")
+    if class_weight not in (None, "balanced"):
+        raise InputError(f'class_weight must be None or "balanced", got {class_weight!r}')
+
+
 def head_passes(key: Key, z: np.ndarray, head: Head, *, count: int, rate: float) -> np.ndarray:
     """Probabilities (count, n, k) of features z (n, p) through the head, of which each pass drops a share `rate`.
 

@@ -22,11 +22,12 @@ from strongsuit.learners.cross_entropy import (
     cross_entropy,
     input_scaling,
     no_scaling,
+    relabelled,
     right,
     thinned,
     without_unseen,
 )
-from strongsuit.learners.heads import Head, head_passes
+from strongsuit.learners.heads import Head, check_labelling, head_passes
 from strongsuit.learners.minibatch import (
     ADAM,
     Rows,
@@ -68,7 +69,8 @@ class MLPClassifier:
     widths: units of each hidden layer, the last of which are the features. batch: "auto" (mini-batches of 32 rows, 256
     in buffers above 16,384 rows), "full", or rows a mini-batch. dropout: the chance that a feature is left out before
     the head in training, anew for every row and step; predictions use all. standardise: inputs are centred and scaled
-    by the training rows; without it they are taken as they come.
+    by the training rows; without it they are taken as they come. smoothing: the share of every label that is spread
+    evenly over the classes seen. class_weight: "balanced" weighs rows so that all classes seen count alike.
 
     Rates, passes and `stop_accuracy` are run-time values: learners that differ only in these share an executable.
     """
@@ -81,6 +83,8 @@ class MLPClassifier:
     least_epochs: float = 0.0
     dropout: float = 0.0
     standardise: bool = True
+    smoothing: float = 0.0
+    class_weight: str | None = None
 
     traceable: ClassVar[bool] = True
     classifies: ClassVar[bool] = True
@@ -92,6 +96,7 @@ class MLPClassifier:
         check_settings(self.widths, self.batch, full=True)
         if not 0.0 <= self.dropout < 1.0:
             raise InputError(f"dropout must be at least 0 and below 1, got {self.dropout}")
+        check_labelling(self.smoothing, self.class_weight)
 
     def fit(self, key: jax.Array, X: jax.Array, y: jax.Array, w: jax.Array) -> MLPClassifierParams:
         """Parameters after training from random weights."""
@@ -99,6 +104,7 @@ class MLPClassifier:
         scaling = input_scaling(found) if self.standardise else no_scaling(X.shape[1], y.shape[1])
         layers = init_layers(key, X.shape[1], self.widths, y.shape[1], "relu")
         start = MLPClassifierParams(layers, scaling, classes_seen(y, w))
+        found = relabelled(found, start.seen, self.smoothing, self.class_weight)
         return self._train(jax.random.fold_in(key, 1), start, scaled(found, scaling, 0.0), self.least_epochs)
 
     def resume(self, key: jax.Array, params: MLPClassifierParams, X: jax.Array, y: jax.Array, w: jax.Array):
@@ -106,8 +112,10 @@ class MLPClassifier:
 
         The classes seen are those of these rows: the head of a class that is new among them starts at zero.
         """
-        rows = scaled(gathered(None, X, y, w), params.scaling, 0.0)
-        return self._train(jax.random.fold_in(key, 1), replace(params, seen=classes_seen(y, w)), rows, 0.0)
+        seen = classes_seen(y, w)
+        found = relabelled(gathered(None, X, y, w), seen, self.smoothing, self.class_weight)
+        rows = scaled(found, params.scaling, 0.0)
+        return self._train(jax.random.fold_in(key, 1), replace(params, seen=seen), rows, 0.0)
 
     def predict(self, params: MLPClassifierParams, X: jax.Array) -> Prediction:
         """Probabilities (n, k), no feature dropped; no variance."""

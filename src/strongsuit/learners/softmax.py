@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from strongsuit.core.arrays import pytree
+from strongsuit.core.classes import class_weights, smoothed, weighed
 from strongsuit.core.keys import Key
 from strongsuit.core.learner import Prediction
 from strongsuit.errors import InputError
-from strongsuit.learners.heads import Head, probabilities
+from strongsuit.learners.heads import Head, check_labelling, probabilities
 
 TOLERANCE = 1e-6  # distance of the weights to the optimum: that, not the gradient's size, is what a user can read
 NEWTON_STEPS = 100  # about ten are taken; where a soft label of 1e-12 asks for more, the last point stands
@@ -52,11 +53,15 @@ class Softmax:
     A class without a row has probability exactly 0; with one class seen p is one-hot; without any row, uniform.
 
     standardise: inputs are centred and scaled by the training rows, and columns that are constant there are ignored.
-    Without it they are taken as they come: inputs scaled over the whole pool, or frozen features.
+    Without it they are taken as they come: inputs scaled over the whole pool, or frozen features. smoothing: the share
+    of every label that is spread evenly over the classes seen, against wrong labels. class_weight: "balanced" weighs
+    rows so that all classes seen count alike.
     """
 
     C: float = 1.0
     standardise: bool = True
+    smoothing: float = 0.0
+    class_weight: str | None = None
 
     traceable: ClassVar[bool] = False
     classifies: ClassVar[bool] = True
@@ -66,6 +71,7 @@ class Softmax:
     def __post_init__(self) -> None:
         if not self.C > 0:
             raise InputError(f"C must be positive, got {self.C}: the smaller, the stronger the penalty")
+        check_labelling(self.smoothing, self.class_weight)
 
     def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> SoftmaxParams:
         """The optimum for the rows of X (n, d), y (n, k) with weight w (n,) above zero."""
@@ -100,7 +106,11 @@ class Softmax:
                 W, c = _carried(start, mean, scale)
             penalty = (2.0 if seen.sum() == 2 else 1.0) / self.C
             Z = (X - mean) * _inverse(scale)
-            W[seen], c[seen] = _optimum(Z, y[:, seen], w, penalty, W[seen], c[seen])
+            q = y[:, seen]
+            if self.class_weight is not None:
+                q, more = weighed(q, class_weights(q, w))
+                w = w * more
+            W[seen], c[seen] = _optimum(Z, smoothed(q, self.smoothing), w, penalty, W[seen], c[seen])
             W[~seen], c[~seen] = 0.0, 0.0
         return SoftmaxParams(W, c, mean, scale, seen)
 

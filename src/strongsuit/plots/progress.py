@@ -60,7 +60,7 @@ def _title(history: History, target: str) -> str:
         return "learning curve"
     of = f" of {literal(target)}" if target else ""
     tested = history.progress.checks[-1].rows
-    what = "share of wrong classes" if history.classes else "root mean squared error"
+    what = history.wrong or "root mean squared error"
     first, second = f"{what}{of}", f"on {tested} {TESTED[history.kind == BY_AUDIT]}"
     return f"{first}{' ' if len(first) + len(second) < LINE else chr(10)}{second}"
 

@@ -14,13 +14,14 @@ from strongsuit import recipes
 from strongsuit.active.history import History, look_back, rounds_of
 from strongsuit.active.pool import AVAILABLE, ROLES, START, asked
 from strongsuit.active.reasons import whys
-from strongsuit.active.session import RESERVED, Batch, Session, ask, chosen_learner, init, start_rows
+from strongsuit.active.session import AT_RANDOM, RESERVED, Batch, Session, ask, chosen_learner, init, start_rows
 from strongsuit.active.strategies import CLASSIFICATION, REGRESSION, table_of
+from strongsuit.active.suspects import Suspect, suspects
 from strongsuit.core.keys import Key, key_for, root_key
 from strongsuit.core.ties import ranks, tie_seed
 from strongsuit.datasets.writing import write_table
 from strongsuit.errors import InputError
-from strongsuit.suggestions.facts import facts_of
+from strongsuit.suggestions.facts import facts_of, suspects_of
 from strongsuit.suggestions.limits import Limits
 from strongsuit.suggestions.tables import (
     BOOKKEEPING,
@@ -51,7 +52,7 @@ class Suggestion:
 def suggest(
     pool: Any,
     *,
-    labelled: Any,
+    labelled: Any = None,
     target: str | Sequence[str],
     n: int = 10,
     strategy: str = "auto",
@@ -66,6 +67,9 @@ def suggest(
     learner: Any = "auto",
     task: str = "auto",
     classes: Sequence[Any] = (),
+    multi_label: bool = False,
+    annotator: str | None = None,
+    start: str = AT_RANDOM,
     guarded: bool = True,
     allow_replicates: bool = False,
     random_state: Any = 0,
@@ -81,7 +85,8 @@ def suggest(
     labelled : path or frame
         Rows with their labels; rows whose label cell is empty count as asked for. Answers of earlier calls may be
         appended as they are: their columns `strongsuit_role`, `strongsuit_round` and `strongsuit_guard` tell which
-        rows were drawn at random and what the guard has decided.
+        rows were drawn at random and what the guard has decided. None where no label is known yet and `classes` are
+        declared, or with `multi_label`.
     target : str or list of str
         The label columns.
     n : int
@@ -115,6 +120,13 @@ def suggest(
         "regression", "classification", or "auto": classes where the target is text or truth values.
     classes : list
         All classes there are, where the labels so far may not show every one.
+    multi_label : bool
+        Each target is a label that a row has or has not, 0 or 1; every label has a classifier of its own.
+    annotator : str
+        Column of the labelled table with the name of who gave a label: it then has a line for each answer, in the order
+        in which they were given, and a row's label is the share of its classes, or the mean of numbers. Needs `id`.
+    start : str
+        Where no row is labelled: "random" rows first, or those that "cover" the inputs beside the guard's random share.
     guarded : bool
         Draw a share of the rows at random and fall back to random rows where active selection does harm.
     allow_replicates : bool
@@ -132,25 +144,27 @@ def suggest(
     """
     limits = Limits(n, price, budget, target_error, worth, cost)
     targets = (target,) if isinstance(target, str) else tuple(target)
-    task = recipes.active_task(learner, task)
+    task = recipes.active_task(learner, CLASSIFICATION if multi_label and task == "auto" else task)
     if task != "auto":
         recipes.find_active(learner, strategy, task)  # a wrong name is said before a table is read
-    columns = Columns(targets, id, cost, order, tuple(exclude), task, tuple(classes))
+    columns = Columns(targets, id, cost, order, tuple(exclude), task, tuple(classes), annotator, multi_label)
     universe = read_universe(pool, labelled, columns)
-    family, name = recipes.find_active(learner, strategy, CLASSIFICATION if universe.classes else REGRESSION)
+    task = CLASSIFICATION if universe.classifies else REGRESSION
+    family, name = recipes.find_active(learner, strategy, task, multi_label=multi_label)
     free = int((universe.state == AVAILABLE).sum())
     if not free:
         raise InputError(
             f"all {len(universe.given)} rows of the pool are labelled or asked for: nothing is left to ask"
         )
     key = key_for(root_key(random_state), "suggest")
-    session = _session(key, universe, family, name, guarded=guarded, allow_replicates=allow_replicates)
+    session = _session(key, universe, family, name, guarded=guarded, allow_replicates=allow_replicates, start=start)
     session = _priced(session, universe.price)
     after, batch = ask(session, limits.rows(universe))
     batch = limits.affordable(batch, universe)
     history = _history(key, universe, session, after, limits, batch)
     frame = _frame(universe, after, batch)
     facts = facts_of(universe, session, after, batch, history, limits, free)
+    facts["suspects"] = suspects_of(universe, _suspects(key_for(key, "suspects"), universe, after))
     if out is not None:
         write_table(frame, Path(out))
         facts["out"] = str(out)
@@ -170,14 +184,14 @@ def listed_strategies() -> list[dict[str, Any]]:
 
 
 def _session(
-    key: Key, universe: Universe, family: Any, strategy: str, *, guarded: bool, allow_replicates: bool
+    key: Key, universe: Universe, family: Any, strategy: str, *, guarded: bool, allow_replicates: bool, start: str
 ) -> Session:
     """The session as it would stand had it lived since the first call.
 
     Random draws walk an order that each row's identity fixes, so that rows may be added, shuffled or taken out.
     """
     session = init(key, family, universe.X, y=universe.y, strategy=strategy, guarded=guarded,
-                   allow_replicates=allow_replicates)  # fmt: skip
+                   allow_replicates=allow_replicates, start=start)  # fmt: skip
     stream = np.argsort(ranks(tie_seed(key_for(key, "stream")), universe.identity), kind="stable")
     reserved = np.zeros(len(universe.X), bool)
     if session.guarded:
@@ -208,12 +222,19 @@ def _history(key: Key, universe: Universe, session: Session, after: Session, lim
     states = universe.states | {after.round: after.state if after.guarded else "off"}
     history = look_back(
         key_for(key, "history"), chosen_learner(after), pool, universe.order, batch=len(batch.index), start=begun,
-        cost=limits.spent(universe), rule=limits.rule(universe, batch), classes=universe.classes is not None,
+        cost=limits.spent(universe), rule=limits.rule(universe, batch), classes=universe.classifies,
     )  # fmt: skip
     order = universe.order.copy()
     order[batch.index] = after.round
     rounds = rounds_of(asked(pool, batch.index, batch.role), order, states)
     return replace(history, rounds=rounds)
+
+
+def _suspects(key: Key, universe: Universe, after: Session) -> tuple[Suspect, ...]:
+    """Labelled rows to be looked at again; none where labels are numbers."""
+    if not universe.classifies:
+        return ()
+    return suspects(key, chosen_learner(after), after.pool, universe.answers)
 
 
 def _frame(universe: Universe, after: Session, batch: Batch) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from strongsuit.active.pool import ACTIVE, AUDIT, AVAILABLE
 from strongsuit.active.reasons import FLAGS, used
 from strongsuit.active.session import Batch, Session
 from strongsuit.active.strategies import CLASSIFICATION, REGRESSION
+from strongsuit.active.suspects import Suspect
+from strongsuit.datasets.columns import level_text
 from strongsuit.suggestions.limits import Limits
-from strongsuit.suggestions.tables import Universe
+from strongsuit.suggestions.tables import ROW, Universe
 from strongsuit.suggestions.words import advice
 
 
@@ -27,8 +30,9 @@ def facts_of(universe: Universe, session, after, batch: Batch, history: History,
         "strategy": batch.strategy,
         "chooses": batch.words if batch.strategy == "random" else used(batch, session.strategy).words,
         "degraded": batch.degraded,
-        "task": CLASSIFICATION if universe.classes else REGRESSION,
+        "task": CLASSIFICATION if universe.classifies else REGRESSION,
         "classes": None if universe.classes is None else list(universe.classes.values),
+        "labels": list(universe.labels) or None,
         "search": dict(batch.facts),
         "model": _model(after),
         "labelled": int(universe.labelled.sum()),
@@ -41,12 +45,38 @@ def facts_of(universe: Universe, session, after, batch: Batch, history: History,
         "actives": int((pool.labelled & (pool.role == ACTIVE)).sum()),
         "verdict": [_verdict(one) for one in after.verdicts],
         "cost": _cost(universe, batch, limits),
-        "curve": {"kind": history.kind, "why": history.why, "points": [vars(point) for point in history.points]},
+        "curve": _curve(history),
         "gain": gain,
         "stop": {"yes": history.stop.yes, "rule": history.stop.rule, "numbers": dict(history.stop.numbers)},
         "advice": advice(history),
         "notes": _notes(universe, session, batch, limits, free),
     }
+
+
+def suspects_of(universe: Universe, found: Sequence[Suspect]) -> list[dict[str, Any]]:
+    """Suspects as plain values: the row's place in the pool, from 1, or null outside it; its identifier; its label."""
+    return [
+        {
+            ROW: one.row + 1 if one.row < len(universe.given) else None,
+            "id": None if universe.names is None else level_text(universe.names[one.row]),
+            "label": _label(universe, one),
+            "probability": one.probability,
+            "agreement": one.agreement,
+            "reasons": list(one.reasons),
+        }
+        for one in found
+    ]
+
+
+def _label(universe: Universe, one: Suspect) -> Any:
+    if universe.classes is None:
+        return None if one.label is None else universe.labels[one.label]
+    return universe.classes.values[int(universe.y[one.row].argmax())]
+
+
+def _curve(history: History) -> dict[str, Any]:
+    points = [vars(point) for point in history.points]
+    return {"kind": history.kind, "why": history.why, "points": points, "balanced": list(history.balanced) or None}
 
 
 def _model(after: Session) -> dict[str, float] | None:
@@ -79,16 +109,17 @@ def _notes(universe: Universe, session: Session, batch: Batch, limits: Limits, f
         notes.append(
             f"{int(session.pool.pending.sum())} rows without a label count as asked for and are not chosen again"
         )
-    if np.ptp(universe.y[universe.labelled], axis=0).max() == 0.0:
+    if known and np.ptp(universe.y[universe.labelled], axis=0).max() == 0.0:
         notes.append(f"the target is the same in all {known} labelled rows, so rows are chosen by their features alone")
-    if batch.strategy not in ("random", session.strategy.name):
+    if batch.strategy not in ("random", session.strategy.name) and not universe.classifies:
         notes.append(
             f"{batch.strategy} stands in for {session.strategy.name} until the learner predicts better than the mean"
         )
     if universe.price is not None and not session.strategy.scored and batch.strategy != "random":
-        scored = "margin, entropy and bald" if universe.classes else "qbc, bald and emoc"
+        scored = "margin, entropy and bald" if universe.classifies else "qbc, bald and emoc"
         notes.append(f"{session.strategy.name} has no score to weigh against prices; {scored} have")
     if universe.price is not None and np.isnan(universe.price[universe.state != AVAILABLE]).any():
         notes.append("labelled rows outside the pool whose price is unknown count as free")
-    notes += [FLAGS.get(flag, flag) for flag in batch.degraded.split(",") if flag]
+    said = "pool_exhausted" if rows < limits.n else ""  # by the first note
+    notes += [FLAGS.get(flag, flag) for flag in batch.degraded.split(",") if flag and flag != said]
     return notes

@@ -85,7 +85,7 @@ class Limits:
             rules = [Worth(self.worth, mean_price)]  # takes the plateau's place: it knows what a gain is worth
         if self.target_error is not None:
             # Of classes, errors are 0 or 1, and their mean is the share that is wrong.
-            rules.append(Target(self.target_error, metric="mse" if universe.classes else "rmse"))
+            rules.append(Target(self.target_error, metric="mse" if universe.classifies else "rmse"))
         if self.budget is not None and not self.priced:
             rules.append(Budget(labels=int(self.budget)))
         return any_of(*rules) if len(rules) > 1 else rules[0]

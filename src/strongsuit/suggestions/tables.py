@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from strongsuit.active.answers import Answers, renumbered
 from strongsuit.active.guard import RANDOM, TRIAL, TRUSTED
 from strongsuit.active.pool import AUDIT, AVAILABLE, LABELLED, PENDING, ROLES, START
 from strongsuit.active.strategies import CLASSIFICATION, REGRESSION
@@ -27,6 +28,8 @@ from strongsuit.datasets.encoding import fit_encoder
 from strongsuit.datasets.roles import Roles
 from strongsuit.datasets.table import Table
 from strongsuit.errors import InputError
+from strongsuit.suggestions.answers import notes_on, one_line_each
+from strongsuit.suggestions.label_columns import as_numbers, present_or_not
 
 ROLE, ROUND, STATE = "strongsuit_role", "strongsuit_round", "strongsuit_guard"
 ROW, RANK, WHY = "strongsuit_row", "strongsuit_rank", "strongsuit_why"
@@ -42,7 +45,9 @@ class Universe:
     X (n, p) encoded features; y (n, k) labels, NaN where unknown; state, role and order (n,) as a session has them;
     identity (n,) numbers that name rows whatever their order; price (n,) or None, NaN where none is known; `states`
     the guard's by round; `given` the pool with all its columns as they came. Where the target names `classes`, y holds
-    their indicators (n, k) and X is standardised over all rows.
+    their indicators (n, k) or their shares, and X is standardised over all rows; so it is where rows have several
+    `labels`, of which y says whether they are there. `names` (n,) are the identifiers, if there are any, and `answers`
+    those of all annotators, if these are told apart.
     """
 
     given: pd.DataFrame
@@ -57,6 +62,14 @@ class Universe:
     ordered: bool
     notes: tuple[str, ...]
     classes: Classes | None = None
+    labels: tuple[str, ...] = ()
+    names: np.ndarray | None = None
+    answers: Answers | None = None
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the target is a class, or several labels."""
+        return self.classes is not None or bool(self.labels)
 
     @property
     def labelled(self) -> np.ndarray:
@@ -78,7 +91,8 @@ class Universe:
 class Columns:
     """What the columns are: label columns, the identifier, columns of prices and of the order of labelling, and columns
     that are no features. `task` is "regression", "classification", or "auto": classes where the one target is text or
-    truth values; `classes` are declared ones."""
+    truth values; `classes` are declared ones. With an `annotator` column the labelled table has a line for each answer;
+    with `multi_label` each target says by 0 or 1 whether a label is there."""
 
     targets: tuple[str, ...]
     id: str | None = None
@@ -87,20 +101,34 @@ class Columns:
     exclude: tuple[str, ...] = ()
     task: str = "auto"
     classes: tuple[Any, ...] = ()
+    annotator: str | None = None
+    multi_label: bool = False
 
     def __post_init__(self) -> None:
-        """Raises InputError for an unknown task, and for classes of several targets."""
+        """Raises InputError for an unknown task, for classes of several targets, and for what does not go together."""
         if self.task not in TASKS:
             raise InputError(f"task must be one of {', '.join(TASKS)}, got {self.task!r}")
-        if len(self.targets) > 1 and (self.task == CLASSIFICATION or self.classes):
-            raise InputError("a classification has one target: name one column of classes")
+        if len(self.targets) > 1 and (self.task == CLASSIFICATION or self.classes) and not self.multi_label:
+            raise InputError(
+                "a classification has one target: name one column of classes, or ask for multi_label, where each "
+                "target is a label that is there or not"
+            )
+        if self.multi_label and (self.task == REGRESSION or self.classes):
+            raise InputError("with multi_label the targets are the labels: declare no classes and no regression")
+        if self.annotator and not self.id:
+            raise InputError("annotator needs id: several lines of a row are known by its identifier alone")
         if self.classes and self.task == REGRESSION:
             raise InputError("classes are declared, and the task is regression: name one of the two")
 
     @property
     def beside(self) -> set[str]:
         """All that are no features."""
-        return {*self.targets, *self.exclude, *BOOKKEEPING, *(n for n in (self.id, self.cost, self.order) if n)}
+        return {
+            *self.targets,
+            *self.exclude,
+            *BOOKKEEPING,
+            *(n for n in (self.id, self.cost, self.order, self.annotator) if n),
+        }
 
 
 def read_universe(pool: Any, labelled: Any, columns: Columns) -> Universe:
@@ -109,37 +137,60 @@ def read_universe(pool: Any, labelled: Any, columns: Columns) -> Universe:
     with _about(POOL):
         given = read_as_given(pool, text=texts)
     with _about(KNOWN):
-        known = read_as_given(labelled, text=texts)
+        known = _nothing_known(given, columns) if labelled is None else read_as_given(labelled, text=texts)
     if not len(given):
         raise InputError("the pool has no rows: there is nothing to ask for")
+    if columns.multi_label:
+        known = as_numbers(known, columns.targets)
     waiting = _unlabelled(known, columns.targets)
     names = _features(given, known, columns)
     with _about(KNOWN):
         classes = _classes(known[~waiting], columns)
         told = None if classes else list(columns.targets)
-        table = read_table(known[~waiting], target=told, features=names)
+        unnamed = not (classes or columns.multi_label)  # without a label nothing tells what the target is
+        table = read_table(known[~waiting], target=told, features=names) if unnamed or not waiting.all() else None
         asked = read_table(known[waiting], features=names) if waiting.any() else None
     with _about(POOL):
         open_rows = read_table(given, features=names)
     for where, one in ((POOL, open_rows), (KNOWN, table), (KNOWN, asked)):
         if one is not None:
             _complete(where, one)
-            _same_kinds(where, one, table)
-    inputs = table.X if asked is None else pd.concat([table.X, asked.X], ignore_index=True)
+            _same_kinds(where, one, table or open_rows)
+    told_of = [one.X for one in (table, asked) if one is not None]
+    inputs = pd.concat(told_of, ignore_index=True) if told_of else open_rows.X.iloc[:0]
     line = np.concatenate([np.flatnonzero(~waiting), np.flatnonzero(waiting)])
-    labels = classes.indicators(known.loc[~waiting, columns.targets[0]]) if classes else table.y
-    joined = _joined(given, known.iloc[line].reset_index(drop=True), open_rows, inputs, labels, columns)
-    notes = tuple(note for note in table.notes if "one model" not in note)
-    if classes is None:
+    labels = table.y if table is not None else np.zeros((0, len(columns.targets)))
+    if classes:
+        labels = classes.indicators(known.loc[~waiting, columns.targets[0]])
+    known, answers = known.iloc[line].reset_index(drop=True), None
+    notes = tuple(note for note in (table or open_rows).notes if "one model" not in note)
+    if columns.multi_label:
+        present_or_not(labels, columns.targets, KNOWN)
+    if columns.annotator and len(labels):
+        kept, labels, answers = one_line_each(known[columns.id], known[columns.annotator], labels)
+        known, inputs = (frame.iloc[kept].reset_index(drop=True) for frame in (known, inputs))
+        notes = (*notes, *notes_on(answers))
+    joined = _joined(given, known, open_rows, inputs, labels, columns, answers)
+    if classes is None and not columns.multi_label:
         return replace(joined, notes=notes)
     center, spread = standard(joined.X)
-    return replace(joined, notes=notes, classes=classes, X=(joined.X - center) / spread)
+    several = columns.targets if columns.multi_label else ()
+    return replace(joined, notes=notes, classes=classes, labels=several, X=(joined.X - center) / spread)
+
+
+def _nothing_known(given: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """A labelled table without rows, for a pool of which no label is known yet."""
+    if not (columns.classes or columns.multi_label):
+        raise InputError(
+            "there is no labelled table: to begin without labels, declare the classes, or ask for multi_label"
+        )
+    return given.iloc[:0].assign(**dict.fromkeys(columns.targets))
 
 
 def _classes(known: pd.DataFrame, columns: Columns) -> Classes | None:
     """The classes of the target, None where it is a number."""
     (target, *others) = columns.targets
-    if others or columns.task == REGRESSION or not len(known):
+    if others or columns.task == REGRESSION or columns.multi_label or not (len(known) or columns.classes):
         return None
     cells = known[target]
     if columns.task == "auto" and not columns.classes and not _names(cells):
@@ -154,8 +205,11 @@ def _names(cells: pd.Series) -> bool:
     return bool(pd.to_numeric(cells, errors="coerce").isna().mean() > 0.5)
 
 
-def _joined(given, known, open_rows: Table, inputs: pd.DataFrame, labels: np.ndarray, columns: Columns) -> Universe:
-    """`known` and `inputs` hold the rows with `labels` (r, k) first, then those asked for and not yet labelled."""
+def _joined(
+    given, known, open_rows: Table, inputs: pd.DataFrame, labels: np.ndarray, columns: Columns, answers: Answers | None
+) -> Universe:
+    """`known` and `inputs` hold the rows with `labels` (r, k) first, then those asked for and not yet labelled; the
+    `answers` are by place among these."""
     own = _identity(POOL, given, open_rows.X, columns.id)
     theirs = _identity(KNOWN, known, inputs, columns.id)
     place = pd.Index(own).get_indexer(theirs)
@@ -174,7 +228,12 @@ def _joined(given, known, open_rows: Table, inputs: pd.DataFrame, labels: np.nda
     y[place[: len(labels)]] = labels
     price = None if columns.cost is None else _prices(given, known, columns.cost, place, len(X))
     identity = np.concatenate([own, theirs[outside]])
-    return Universe(given, X, y, state, role, order, identity, price, _states(known), bool(columns.order), ())
+    names = None if columns.id is None else np.append(given[columns.id], known[columns.id][outside])
+    answers = None if answers is None else renumbered(answers, place)
+    return Universe(
+        given, X, y, state, role, order, identity, price, _states(known), bool(columns.order), (), names=names,
+        answers=answers,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -201,8 +260,10 @@ def _features(given: pd.DataFrame, known: pd.DataFrame, columns: Columns) -> lis
         raise InputError(f"target {lost[0]!r} is a column of the pool, but the labelled table does not have it")
     with _about(KNOWN):
         Roles(target=columns.targets).resolve(list(known.columns))  # names near misses
-    for name, role in ((columns.id, "id"), (columns.cost, "cost"), (columns.order, "order")):
-        tables = {"id": ((POOL, given), (KNOWN, known)), "cost": ((POOL, given),), "order": ((KNOWN, known),)}[role]
+    own, every = ((KNOWN, known),), ((POOL, given), (KNOWN, known))
+    where_to_be = {"id": every, "cost": ((POOL, given),), "order": own, "annotator": own}
+    for role, tables in where_to_be.items():
+        name = getattr(columns, role)
         for where, frame in tables:
             if name is not None and name not in frame.columns:
                 raise InputError(f"{role} names {name!r}, which {where} does not have")
@@ -252,7 +313,10 @@ def _identity(where: str, frame: pd.DataFrame, inputs: pd.DataFrame, id: str | N
         )
     texts = frame[id].map(level_text)
     if texts.duplicated().any():
-        raise InputError(f"{where}: identifier {texts[texts.duplicated()].iloc[0]!r} stands twice in column {id!r}")
+        raise InputError(
+            f"{where}: identifier {texts[texts.duplicated()].iloc[0]!r} stands twice in column {id!r}"
+            + (": if several people labelled it, name their column as annotator" if where == KNOWN else "")
+        )
     return pd.util.hash_array(texts.to_numpy(object))
 
 

@@ -12,6 +12,7 @@ from strongsuit.active.search.votes import ranks
 from strongsuit.active.search.weights import Learned, Lesson, blended
 from strongsuit.active.selectors.candidates import Selection
 from strongsuit.active.strategy import Strategy
+from strongsuit.core.classes import class_weights, weighed
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.ties import largest
 
@@ -85,8 +86,15 @@ def _reward(fold: Evidence, own: np.ndarray, reward: str) -> np.ndarray:
     if reward == "loss":
         return losses(said[own], fold.y_true[own], classes=classes)
     train = np.flatnonzero(fold.labelled)
-    told = said[train] if classes else None
-    return influence(said[own], fold.y_true[own], fold.last[own], told, fold.last[train], penalty=PENALTY)
+    if not classes:
+        return influence(said[own], fold.y_true[own], fold.last[own], None, fold.last[train], penalty=PENALTY)
+    y, w = fold.y_true, np.ones(len(said))
+    if fold.balanced:  # rewards count classes as the training does
+        y, w = weighed(y, class_weights(y[train], np.ones(len(train))))
+    return influence(
+        said[own], y[own], fold.last[own], said[train], fold.last[train], penalty=PENALTY, weights=w[own],
+        weights_train=w[train],
+    )  # fmt: skip
 
 
 def _sorted(weights: dict[str, float]) -> list[tuple[str, float]]:

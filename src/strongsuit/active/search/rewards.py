@@ -30,23 +30,26 @@ def influence(
     *,
     penalty: float = 1.0,
     judges: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+    weights_train: np.ndarray | None = None,
 ) -> np.ndarray:
     """How fast (n,) the mean loss of the other rows falls as each row j enters the training of the last layer.
 
     `said` (n, k) predictions of rows with targets y (n, k) and features Z (n, q), the last column 1; the layer was
     trained on features Z_train (t, q), where it said said_train (t, k) if it is a softmax, None if it is linear.
-    `judges` (n,) bool: rows whose loss counts, all by default. Targets that a linear layer knows in other units than
-    the model must come in these.
+    `judges` (n,) bool: rows whose loss counts, all by default. `weights` (n,) and `weights_train` (t,) of the rows'
+    losses, where the training of a softmax weighed them. Targets that a linear layer knows in other units than the
+    model must come in these.
     """
     if said_train is not None:
         Z, Z_train = _leading(Z, Z_train, MOST // y.shape[1])
-    errors = said - y
+    errors = said - y if weights is None else (said - y) * weights[:, None]
     counted = np.ones(len(Z), bool) if judges is None else judges
     own = errors[:, :, None] * Z[:, None, :]
     flat = own.reshape(len(Z), -1)
     total = flat[counted].sum(0)
     solved = _linear(total, flat, Z_train, penalty) if said_train is None else _softmax(
-        total, flat, said_train, Z_train, penalty
+        total, flat, said_train, Z_train, penalty, weights_train
     )  # fmt: skip
     towards_all, towards_own = solved
     others = counted.sum() - counted
@@ -79,20 +82,20 @@ def _linear(total: np.ndarray, flat: np.ndarray, Z: np.ndarray, penalty: float) 
 
 
 def _softmax(
-    total: np.ndarray, flat: np.ndarray, said: np.ndarray, Z: np.ndarray, penalty: float
+    total: np.ndarray, flat: np.ndarray, said: np.ndarray, Z: np.ndarray, penalty: float, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same for cross entropy: H = sum over training rows of (diag p - pp') (x) zz', plus penalty I."""
-    factor = cho_factor(_hessian(said, Z) + penalty * np.eye(flat.shape[1]), lower=True, overwrite_a=True)
+    """The same for cross entropy: H = weighted sum over training rows of (diag p - pp') (x) zz', plus penalty I."""
+    factor = cho_factor(_hessian(said, Z, weights) + penalty * np.eye(flat.shape[1]), lower=True, overwrite_a=True)
     solved = cho_solve(factor, flat.T).T
     return solved @ total, (solved * flat).sum(1)
 
 
-def _hessian(said: np.ndarray, Z: np.ndarray) -> np.ndarray:
+def _hessian(said: np.ndarray, Z: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     k, q = said.shape[1], Z.shape[1]
     found = np.empty((k, q, k, q))
     for c in range(k):
         for e in range(c, k):
-            weight = said[:, c] * ((c == e) - said[:, e])
+            weight = said[:, c] * ((c == e) - said[:, e]) * (1.0 if weights is None else weights)
             found[c, :, e, :] = (Z * weight[:, None]).T @ Z
             found[e, :, c, :] = found[c, :, e, :].T
     return found.reshape(k * q, k * q)

@@ -30,6 +30,11 @@ def vote(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: int) -> S
 def rank_average(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: int) -> Selection:
     """The rows of highest mean rank over the parts; gain is that mean, 1 for a row which all put first."""
     found = [ranks(key_for(key, part.name), part, evidence, b) for part in parts]
+    return best_ranked(key, found, evidence, b)
+
+
+def best_ranked(key: Key, found: list[tuple[np.ndarray, str]], evidence: Evidence, b: int) -> Selection:
+    """The rows of highest mean rank, of pairs of ranks (n,) and flags as `ranks` gives them."""
     return _largest(key, np.mean([rank for rank, _ in found], axis=0), evidence, b, [flag for _, flag in found])
 
 

@@ -158,7 +158,8 @@ def blended(lesson: Lesson, *, steps: int = STEPS, pull: float = PULL) -> Learne
     gains = np.array([[gain(lesson, f, _mixed(one, blend)) for blend in BLENDS] for f, one in enumerate(apart)])
     mean, error = gains.mean(0), gains.std(0, ddof=1) / folds**0.5
     best = int(np.argmax(mean))
-    chosen = int(np.flatnonzero(mean >= mean[best] - error[best])[0])
+    # A gain in one fold alone is exactly its own standard error: rounding must not decide whether that is enough.
+    chosen = int(np.flatnonzero(mean >= mean[best] - error[best] * (1.0 + 1e-9))[0])
     reason = "no_gain_over_rank_average" if BLENDS[chosen] == 0.0 and K > 1 else ""
     gradient = float(found.gradient[0])
     return Learned(_mixed(whole, BLENDS[chosen]), BLENDS[chosen], gains[:, chosen], gradient, reason)

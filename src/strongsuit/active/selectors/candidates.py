@@ -114,6 +114,11 @@ def usable(candidates: Candidates, *, score: bool = False, embedding: bool = Fal
     return Usable(rows, np.flatnonzero(anchors), flags, values, X, norms)
 
 
+def joined_flags(*said: str) -> str:
+    """Flags joined by commas, each once."""
+    return ",".join(dict.fromkeys(flag for part in said for flag in part.split(",") if flag))
+
+
 def noise_of(candidates: Candidates) -> float:
     """The noise variance, or InputError: without any, a repeated row would have no variance to divide by."""
     if not 0.0 < candidates.noise < np.inf:

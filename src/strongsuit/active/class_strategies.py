@@ -92,6 +92,18 @@ _SINGLE = (
     _row("drop_query", "one row from each cluster of those whose class changes when features are left out",
          "Gupte et al. 2024", partial(nearest_to_centres, above=1.0), "last dropped_votes", score=seen.dropped_votes,
          embed=seen.unit_features),
+    _row("learning_loss", "the largest losses that a network predicts of itself", "Yoo and Kweon 2019", top_k,
+         "loss_hat", score=seen.predicted_loss),
+    _row("vaal", "the rows that a discriminator finds least like labelled ones", "Sinha et al. 2019", top_k, "unlike",
+         score=seen.unlike_labelled),
+    _row("waal", "uncertain rows that a critic finds far from labelled ones", "Shui et al. 2020", top_k, "critic",
+         score=seen.far_and_unsure),
+    _row("core_gcn", "the row farthest from all labelled ones, in features of a graph network", "Caramalau et al. 2021",
+         k_center, "graph", embed=seen.graph_features),
+    _row("uncertain_gcn", "the rows that a graph network finds most surely open", "Caramalau et al. 2021", top_k,
+         "graph", score=seen.open_in_graph),
+    _row("ceal", "the largest entropy, after learning the surest classes as if they were labels", "Wang et al. 2017",
+         top_k, "taught", score=seen.after_pseudo_labels),
 )  # fmt: skip
 
 

@@ -311,7 +311,7 @@ def _taught(key: Key, session: Session) -> Session:
         return session
     committee = train(
         key_for(key, "train"), session.learner, session.pool, session.members, rows=used, needs=session.strategy.needs,
-        start=session.selecting,
+        start=session.selecting, round_=session.round,
     )  # fmt: skip
     if FOLDS in session.strategy.needs:
         own, needs = key_for(key, "folds"), session.strategy.needs

@@ -11,6 +11,7 @@ import numpy as np
 from strongsuit.active import synthesis
 from strongsuit.active.auxiliary import BESIDE, TEMPERATURE, VOTES, offered
 from strongsuit.active.evidence import Evidence
+from strongsuit.active.pseudo_labels import TAUGHT
 from strongsuit.active.selectors.candidates import Candidates, Selection
 from strongsuit.active.selectors.k_center import density_weights
 from strongsuit.active.selectors.top_k import top_k
@@ -24,7 +25,7 @@ NEIGHBOURS = 10  # a row's spacing is its distance to so many-th nearest row
 
 HEADED = frozenset({"head", "dropped_votes"})  # fields of Evidence that a linear last layer answers
 # Fields that only a fitted committee answers.
-LEARNED = frozenset({"mean", "var", "members", "last", "grad", "proba", VOTES, TEMPERATURE, *BESIDE, *HEADED})
+LEARNED = frozenset({"mean", "var", "members", "last", "grad", "proba", VOTES, TEMPERATURE, TAUGHT, *BESIDE, *HEADED})
 Combine = Callable[[Key, "tuple[Strategy, ...]", Evidence, int], Selection]
 
 

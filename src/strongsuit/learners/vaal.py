@@ -16,6 +16,9 @@ from strongsuit.core.scaling import Scaling
 from strongsuit.learners.minibatch import ADAM, adam_step
 from strongsuit.learners.two_sides import Side, both_sides, drawn
 
+# Variance of the decoder's noise, of standardised inputs. Codes say nothing of a direction in which rows vary less than
+# by this (Lucas et al. 2019): with 1, nothing at all of independent inputs.
+NOISE = 0.1
 SPREAD = 10.0  # a latent's log-variance stays within this: beyond, its exponential leaves float32
 Nets = tuple[Layers, Layers]
 
@@ -38,9 +41,9 @@ class VAAL:
     Fitted to labelled and to open rows, whose y is 0 (`two_sides`). In every step the autoencoder lowers the mean
     negative evidence bound of both kinds of rows plus what the discriminator would lose if all rows were labelled; then
     the discriminator lowers its own loss, labelled = 1, open = 0, on the means of the codes. The bound is that of a
-    unit Gaussian: half the squared error summed over the inputs plus beta times the divergence of the code from a
-    standard normal. (The public code takes the *mean* squared error over inputs and rows and the *sum* of divergences,
-    against which the error is nothing.)
+    Gaussian of variance NOISE: the squared error summed over the inputs, over twice that, plus beta times the
+    divergence of the code from a standard normal. (The public code takes the *mean* squared error over inputs and rows
+    and the *sum* of divergences, against which the error is nothing.)
 
     `predict` gives as mean (n, 1) minus the discriminator's logit: the logit of being open.
 
@@ -119,10 +122,10 @@ def judged(judge: Layers, code: jax.Array) -> jax.Array:
 
 
 def negative_bound(decoder: Layers, x: jax.Array, mean: jax.Array, spread: jax.Array, noise: jax.Array, beta):
-    """Mean over rows of |x - decoded|^2 / 2 + beta KL(code, standard normal); spread are log-variances."""
+    """Mean over rows of |x - decoded|^2 / (2 NOISE) + beta KL(code, standard normal); spread are log-variances."""
     again = forward(decoder, transposed(decoder), mean + jnp.exp(spread / 2) * noise, "relu")
     divergence = (jnp.exp(spread) + mean**2 - 1.0 - spread) / 2
-    return jnp.mean(jnp.sum((x - again) ** 2, axis=0) / 2 + beta * jnp.sum(divergence, axis=0))
+    return jnp.mean(jnp.sum((x - again) ** 2, axis=0) / (2 * NOISE) + beta * jnp.sum(divergence, axis=0))
 
 
 def coding_loss(nets: Nets, judge: Layers, known: jax.Array, others: jax.Array, noise: jax.Array, beta, exists):

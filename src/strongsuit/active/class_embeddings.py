@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
+from scipy.special import expit
 
 from strongsuit.active import class_scores
 from strongsuit.active.evidence import Evidence
@@ -12,6 +16,8 @@ from strongsuit.core.keys import Key
 LEADING = 50  # directions in which farthest-first looks at wider features
 _NEVER = -1e300
 _LEAST = 1e-300  # a probability whose logarithm is taken
+CRITIC = 10.0  # weight of WAAL's critic against its doubt, as in the authors' public code
+OPEN_SHARE = 0.1  # the answer of a graph network near which rows are asked for (Caramalau et al. 2021, public code)
 
 
 def least_confidence(evidence: Evidence) -> np.ndarray:
@@ -92,6 +98,41 @@ def dropped_votes(evidence: Evidence) -> np.ndarray:
 def error_drop(evidence: Evidence) -> np.ndarray:
     """By how much (n,) the label should lower the error, as learned on made problems (LAL)."""
     return evidence.error_drop
+
+
+def predicted_loss(evidence: Evidence) -> np.ndarray:
+    """The losses (n,) that a network predicts of itself."""
+    return evidence.loss_hat
+
+
+def unlike_labelled(evidence: Evidence) -> np.ndarray:
+    """1 minus the probability (n,) that a discriminator gives to the row being a labelled one (VAAL)."""
+    return expit(evidence.unlike)
+
+
+def far_and_unsure(evidence: Evidence) -> np.ndarray:
+    """Half the length of log p and half the sum of -log p, both negated, plus CRITIC times the critic (n,) (WAAL).
+
+    Both sums are least where p is uniform over the classes that are possible at all.
+    """
+    p, critic = evidence.critic[:, :-1], evidence.critic[:, -1]
+    f = np.log(np.maximum(p[:, p.max(axis=0, initial=0.0) > 0.0], _LEAST))
+    return 0.5 * f.sum(axis=1) - 0.5 * np.sqrt((f**2).sum(axis=1)) + CRITIC * critic
+
+
+def open_in_graph(evidence: Evidence) -> np.ndarray:
+    """Minus the distance (n,) of what a graph network says from OPEN_SHARE: rows that look most surely open."""
+    return -np.abs(evidence.graph[:, -1] - OPEN_SHARE)
+
+
+def after_pseudo_labels(evidence: Evidence, *, base: Callable[[Evidence], np.ndarray] = entropy) -> np.ndarray:
+    """The score `base` (n,) of models that have learned pseudo-labels too (CEAL)."""
+    return base(replace(evidence, proba=evidence.taught))
+
+
+def graph_features(key: Key | None, evidence: Evidence) -> np.ndarray:
+    """Hidden features (n, h) of a graph network."""
+    return evidence.graph[:, :-1]
 
 
 def features(key: Key | None, evidence: Evidence) -> np.ndarray:

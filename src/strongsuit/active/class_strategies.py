@@ -98,6 +98,18 @@ _SINGLE = (
          embed=seen.unit_features),
     _row("lal", "the label should lower the error most, as a forest learned it on made problems of two classes",
          "Konyushkova et al. 2017", top_k, "error_drop", score=seen.error_drop),
+    _row("learning_loss", "the largest losses that a network predicts of itself", "Yoo and Kweon 2019", top_k,
+         "loss_hat", score=seen.predicted_loss),
+    _row("vaal", "the rows that a discriminator finds least like labelled ones", "Sinha et al. 2019", top_k, "unlike",
+         score=seen.unlike_labelled),
+    _row("waal", "uncertain rows that a critic finds far from labelled ones", "Shui et al. 2020", top_k, "critic",
+         score=seen.far_and_unsure),
+    _row("core_gcn", "the row farthest from all labelled ones, in features of a graph network", "Caramalau et al. 2021",
+         k_center, "graph", embed=seen.graph_features),
+    _row("uncertain_gcn", "the rows that a graph network finds most surely open", "Caramalau et al. 2021", top_k,
+         "graph", score=seen.open_in_graph),
+    _row("ceal", "the largest entropy, after learning the surest classes as if they were labels", "Wang et al. 2017",
+         top_k, "taught", score=seen.after_pseudo_labels),
 )  # fmt: skip
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from strongsuit.active.auxiliary import Auxiliary, fit_beside
 from strongsuit.active.choice import Choice, Chosen, begun_anew, chosen, committee_size, deterministic, point_only
+from strongsuit.active.open_rows import Around, features_of
 from strongsuit.active.pool import Pool
+from strongsuit.active.pseudo_labels import TAUGHT, self_taught
 from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.learner import Prediction, member_keys, predict_many, resume_many
@@ -55,6 +58,7 @@ def train(
     rows: np.ndarray | None = None,
     start: Committee | None = None,
     needs: Iterable[str] = (),
+    round_: int = 0,
 ) -> Committee:
     """A committee fitted to the labelled rows, or to those of `rows` (n,) bool among them.
 
@@ -62,12 +66,13 @@ def train(
     the committee `start`, with its scale, where the learner can resume, and begins anew when rows grew by GROWTH. A
     committee that has seen as many rows stays as it is.
     `needs` are fields of Evidence: those that a model beside the committee answers have it trained, by the same rule.
+    `round_` is how many batches were asked for before.
     """
     used = _used(pool, rows)
     X, y = pool.X[used], pool.y[used]
     goes_on = start is not None and len(used) < GROWTH * start.begun and hasattr(start.learner, "resume")
     if goes_on and start.rows == len(used):
-        return accompanied(key, start, pool, needs, rows=rows, before=start)
+        return accompanied(key, start, pool, needs, rows=rows, before=start, round_=round_)
     center, scale = (start.center, start.scale) if goes_on else units(learner, y)
     y = (y - center) / scale
     taken = (
@@ -83,7 +88,7 @@ def train(
         params = resume_many(taken.learner, keys, taken.params, X, y, W)
     begun = start.begun if goes_on else len(used)
     found = Committee(taken.learner, tuple(keys), params, center, scale, begun, len(used), compared=taken.compared)
-    return accompanied(key, found, pool, needs, rows=rows, before=start)
+    return accompanied(key, found, pool, needs, rows=rows, before=start, round_=round_)
 
 
 def units(learner: Any, y: np.ndarray) -> tuple[np.ndarray, float]:
@@ -104,13 +109,20 @@ def accompanied(
     *,
     rows: np.ndarray | None = None,
     before: Committee | None = None,
+    round_: int = 0,
 ) -> Committee:
     """The committee with those models beside it that the fields `needs` ask for, trained on the rows of `train`: for a
-    committee that several strategies share. They go on from those beside `before` as long as the committee does."""
-    used = _used(pool, rows)
-    y = (pool.y[used] - committee.center) / committee.scale
+    committee that several strategies share. They go on from those beside `before` as long as the committee does. Those
+    that look at rows without a label see the available ones that are not kept for random draws."""
+    used, others = _used(pool, rows), pool.X[pool.available & ~pool.reserved]
+    X, y = pool.X[used], (pool.y[used] - committee.center) / committee.scale
     known = before.auxiliary if before is not None and before.begun == committee.begun else {}
-    beside = fit_beside(key_for(key, "auxiliary"), committee.learner, pool.X[used], y, needs, known)
+    around, own = Around(others, partial(features_of, committee)), key_for(key, "auxiliary")
+    beside = fit_beside(own, committee.learner, X, y, needs, known, around)
+    if TAUGHT in needs:
+        p = moments(committee, others)[0] if len(others) else np.zeros((0, y.shape[1]))
+        params = self_taught(key_for(own, TAUGHT), committee, X, y, others, p, round_)
+        beside[TAUGHT] = Auxiliary(committee.learner, params)
     return replace(committee, auxiliary=beside)
 
 
@@ -162,12 +174,3 @@ def trained_beside(committee: Committee, name: str) -> Auxiliary:
     if name not in committee.auxiliary:
         raise InputError(f"this committee was trained without {name}: name it among the needs of `train`")
     return committee.auxiliary[name]
-
-
-def first_of(committee: Committee) -> Any:
-    """The parameters of the committee's first member alone, in the form of all."""
-    if isinstance(committee.params, list):
-        return committee.params[:1]
-    import jax
-
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:1], committee.params)

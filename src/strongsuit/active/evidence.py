@@ -12,15 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from strongsuit.active.auxiliary import KINDS, TEMPERATURE, VOTES, kernel_of, uncertainty
+from strongsuit.active.auxiliary import KINDS, OPEN_KINDS, TEMPERATURE, VOTES, kernel_of, uncertainty
 from strongsuit.active.choice import deterministic, has_kernel, point_only
-from strongsuit.active.committee import NUMBERS, Committee, first_of, members_of, moments, trained_beside
+from strongsuit.active.committee import NUMBERS, Committee, members_of, moments, trained_beside
 from strongsuit.active.lal import ERROR_DROP, error_drop
 from strongsuit.active.memory import Past
+from strongsuit.active.open_rows import features_of, shown
 from strongsuit.active.pool import Pool
+from strongsuit.active.pseudo_labels import TAUGHT
 from strongsuit.active.removals import REMOVED
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import embed_many, pick, predict_many, sketch_many
+from strongsuit.core.learner import pick, predict_many, predict_one, sketch_many
 from strongsuit.core.pivoted import RANK
 from strongsuit.core.standard import standard
 from strongsuit.errors import InputError
@@ -49,7 +51,10 @@ class Evidence:
     committee's own gradients, "" if it shows these. Of classifiers: proba (n, k) probabilities of all rows, votes
     (t, n, k) those of t models, and head, the weights (k, h) and biases (k,) of the linear softmax layer on the first h
     columns of last, with a mask (k,) of the classes that training showed; temperature, by which to cool probabilities;
-    dropped_votes (n,) how many passes with thinned features predict another class. available, anchors (n,) bool: rows
+    dropped_votes (n,) how many passes with thinned features predict another class; of models that saw open rows too,
+    unlike (n,) the logit of not being labelled, critic (n, k + 1) probabilities and how far a critic finds the row from
+    labelled ones, graph (n, h + 1) hidden features of a graph network and how labelled it finds the row; taught (n, k)
+    probabilities of models that learned pseudo-labels. available, anchors (n,) bool: rows
     that may be chosen, and rows that already count (labelled or pending). round: how many batches were asked for
     before. folds: the labelled rows in the eyes of committees that did not see them. error_drop (n,): by how much a
     row's label would lower the error, as a forest learned it on made problems. removed (3, r): the loss on labelled
@@ -83,6 +88,10 @@ class Evidence:
     head: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     temperature: float = 1.0
     dropped_votes: np.ndarray | None = None
+    unlike: np.ndarray | None = None
+    critic: np.ndarray | None = None
+    graph: np.ndarray | None = None
+    taught: np.ndarray | None = None
     round: int = 0
     folds: tuple[Evidence, ...] = ()
     error_drop: np.ndarray | None = None
@@ -175,6 +184,11 @@ def gather(
         found["gp"], found["gp_noise"] = _kernel(_needed(committee, "a committee"), pool.X)
     for name in sorted(needs & KINDS.keys()):
         found[name] = _beside(_needed(committee, "a committee"), name, pool.X)
+    for name in sorted(needs & OPEN_KINDS.keys()):
+        found[name] = _told(_needed(committee, "a committee"), name, pool.X)
+    if TAUGHT in needs:
+        taught = trained_beside(_needed(committee, "a committee"), TAUGHT)
+        found[TAUGHT] = moments(replace(committee, params=taught.params), pool.X)[0]
     if "y_true" in needs:
         found["y_true"] = (_needed(y_true, "true labels") - center) / scale
     x = _in_box(pool.X, box)
@@ -224,7 +238,7 @@ def _last(committee: Committee, X: np.ndarray, x_std: np.ndarray) -> np.ndarray:
     if getattr(committee.learner, "classifies", False) and not hasattr(committee.learner, "head"):
         hidden = x_std
     else:
-        hidden = embed_many(committee.learner, first_of(committee), X)[0]
+        hidden = features_of(committee, X)
     return np.hstack([hidden, np.ones((len(X), 1), hidden.dtype)])
 
 
@@ -274,6 +288,14 @@ def _dropped_votes(key: Key, Z: np.ndarray, head: tuple[np.ndarray, np.ndarray, 
 def _beside(committee: Committee, name: str, X: np.ndarray) -> np.ndarray:
     found = trained_beside(committee, name)
     return uncertainty(found, X, size=max(1024, NUMBERS // max(1, 3 * len(committee.center))))
+
+
+def _told(committee: Committee, name: str, X: np.ndarray) -> np.ndarray:
+    """The means that a model says which saw open rows too: (n,) where there is one, else (n, q)."""
+    found = trained_beside(committee, name)
+    rows = shown(found.learner, X, lambda inputs: features_of(committee, inputs))
+    mean = np.asarray(predict_one(found.learner, found.params, rows).mean, float)
+    return mean[:, 0] if mean.shape[1] == 1 else mean
 
 
 def _kernel(committee: Committee, X: np.ndarray, rank: int = RANK) -> tuple[np.ndarray, float]:

@@ -336,7 +336,7 @@ def _taught(key: Key, session: Session) -> Session:
     several = has_labels(session.learner)
     committee = train(
         key_for(key, "train"), session.learner, session.pool, session.members, rows=used, start=session.selecting,
-        needs=() if several else session.strategy.needs,
+        needs=() if several else session.strategy.needs, round_=session.round,
     )  # fmt: skip
     if several:
         committee = by_label(key, committee, session.pool, session.members, session.strategy.needs, rows=used)

@@ -12,6 +12,7 @@ from strongsuit.active import synthesis
 from strongsuit.active.auxiliary import BESIDE, TEMPERATURE, VOTES, offered
 from strongsuit.active.evidence import Evidence
 from strongsuit.active.lal import ERROR_DROP
+from strongsuit.active.pseudo_labels import TAUGHT
 from strongsuit.active.removals import REMOVED
 from strongsuit.active.selectors.candidates import Candidates, Selection
 from strongsuit.active.selectors.k_center import density_weights
@@ -27,7 +28,7 @@ NEIGHBOURS = 10  # a row's spacing is its distance to so many-th nearest row
 HEADED = frozenset({"head", "dropped_votes"})  # fields of Evidence that a linear last layer answers
 # Fields that only a fitted committee answers.
 LEARNED = frozenset({"mean", "var", "members", "last", "grad", "proba", VOTES, TEMPERATURE, ERROR_DROP, REMOVED,
-                     *BESIDE, *HEADED})  # fmt: skip
+                     TAUGHT, *BESIDE, *HEADED})  # fmt: skip
 Combine = Callable[[Key, "tuple[Strategy, ...]", Evidence, int], Selection]
 
 

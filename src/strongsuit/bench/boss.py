@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.class_strategies import CLASS_STRATEGIES
-from strongsuit.active.committee import Committee, accompanied, first_of
+from strongsuit.active.committee import Committee, accompanied
 from strongsuit.active.evidence import Evidence, gather, narrowed
+from strongsuit.active.open_rows import first_of
 from strongsuit.active.pool import ACTIVE, asked
 from strongsuit.active.session import Batch, Session
 from strongsuit.active.strategy import Strategy, propose

@@ -49,7 +49,9 @@ class Learner(Protocol):
     `kernel_features(params, X, rank) -> (features (n, r), noise)`, if a kernel's prior stands behind them: inner
     products are the prior covariance of X, noise the variance of a label's error in the same units;
     `marginal(params) -> core.marginal.Marginal`, if a marginal likelihood fitted them; `auxiliary(name) -> Learner`, a
-    network to train beside it whose variance is an estimate that it cannot give: "dropout" or "loss".
+    network to train beside it whose variance is an estimate that it cannot give: "dropout" or "loss"; of a classifier
+    also "vaal", "waal" or "gcn", whose mean it is. These take up to `most_rows` rows, open ones with a y of 0 among
+    them, and by `sees` either "inputs" or the "features" of the learner.
     """
 
     @property

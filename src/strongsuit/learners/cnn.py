@@ -17,6 +17,7 @@ from strongsuit.core.learner import Prediction, embed_many, join
 from strongsuit.core.network import Layers, affine, hidden, init_layers, transposed
 from strongsuit.core.scaling import Scaling
 from strongsuit.errors import InputError
+from strongsuit.learners.beside_classes import FEATURES, offered
 from strongsuit.learners.convolutions import Blocks, first_blocks, maps
 from strongsuit.learners.cross_entropy import (
     class_probabilities,
@@ -89,14 +90,19 @@ class CNN:
 
     def fit(self, key: jax.Array, X: jax.Array, y: jax.Array, w: jax.Array) -> CNNParams:
         """Parameters after training from random weights."""
+        start, found = self.begun(key, X, y, w)
+        return self._train(jax.random.fold_in(key, 3), start, found, self.learning_rate, self.epochs)
+
+    def begun(self, key: jax.Array, X: jax.Array, y: jax.Array, w: jax.Array) -> tuple[CNNParams, tuple]:
+        """Parameters before training, and the rows that exist: where networks like this one begin too."""
         if X.shape[1] != prod(self.shape):
             raise InputError(f"images of shape {self.shape} are rows of {prod(self.shape)} numbers, got {X.shape[1]}")
         found = gathered(None, X, y, w)
         kernels, dense = (jax.random.fold_in(key, part) for part in (1, 2))
         layers = init_layers(dense, self._flat(), (self.embedding,), y.shape[1], "relu")
         scaling = _by_channel(input_scaling(found), self.shape[2])
-        start = CNNParams(first_blocks(kernels, self.shape[2], self.channels), layers, scaling, classes_seen(y, w))
-        return self._train(jax.random.fold_in(key, 3), start, found, self.learning_rate, self.epochs)
+        blocks = first_blocks(kernels, self.shape[2], self.channels)
+        return CNNParams(blocks, layers, scaling, classes_seen(y, w)), found
 
     def resume(self, key: jax.Array, params: CNNParams, X: jax.Array, y: jax.Array, w: jax.Array) -> CNNParams:
         """Parameters trained on from given ones for `resume_epochs` passes; the scaling stays, the optimiser starts
@@ -132,6 +138,13 @@ class CNN:
         host, of one model. See `heads.head_passes`."""
         z = embed_many(self, join([params]), X)[0]
         return head_passes(key, z, self.head(params), count=count, rate=self.dropout if rate is None else rate)
+
+    def auxiliary(self, name: str) -> Any:
+        """The learner to train beside this one: "loss", this network with a head that predicts its losses; "vaal" on
+        the pixels; "waal" and "gcn" on this network's features. See `beside_classes.offered`."""
+        from strongsuit.learners.loss_cnn import LossCNN  # which is made of this class
+
+        return offered(name, LossCNN(self), (self.embedding,), sees=FEATURES)
 
     def _train(self, key: jax.Array, start: CNNParams, found: tuple, rate: Any, epochs: Any) -> CNNParams:
         """Parameters after so many passes from those of `start`, whose scaling and classes stay."""

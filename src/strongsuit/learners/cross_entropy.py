@@ -30,8 +30,13 @@ def class_probabilities(logits: jax.Array, seen: jax.Array) -> jax.Array:
 
 def cross_entropy(logits: jax.Array, y: jax.Array, share: jax.Array, seen: jax.Array) -> jax.Array:
     """Sum over rows of share (rows,) times the cross-entropy of y (k, rows) and the softmax over the classes seen."""
+    return jnp.sum(share * cross_entropies(logits, y, seen))
+
+
+def cross_entropies(logits: jax.Array, y: jax.Array, seen: jax.Array) -> jax.Array:
+    """The cross-entropy (rows,) of each row's y (k, rows) and the softmax over the classes seen."""
     logits = masked(logits, seen)
-    return jnp.sum(share * (jax.nn.logsumexp(logits, axis=0) - jnp.sum(y * logits, axis=0)))
+    return jax.nn.logsumexp(logits, axis=0) - jnp.sum(y * logits, axis=0)
 
 
 def relabelled(found: tuple, seen: jax.Array, smoothing: float, class_weight: str | None) -> tuple:

@@ -88,7 +88,13 @@ class External:
         return Prediction(np.concatenate([c.reshape(len(X), -1) for c in columns], axis=1))
 
     def auxiliary(self, name: str) -> Any:
-        """The network to train beside this model for estimates that it cannot give: that of an `MLP` with defaults."""
+        """The network to train beside this model for estimates that it cannot give: that of an `MLP` with defaults.
+        InputError for a classifier, which has none."""
+        if self.classifies:
+            raise InputError(
+                f"{type(self.estimator).__name__} offers no model to train beside it: choose a strategy that needs "
+                "none, such as margin, u_herding or k_center, or another learner, such as Softmax or MLPClassifier"
+            )
         from strongsuit.learners.mlp import MLP  # a learner on the host loads JAX only where it must
 
         return MLP().auxiliary(name)

@@ -76,10 +76,7 @@ class LossMLP:
         found = gathered(seed, X, y, w)
         scaling = fit_scaling(*found)
         body = init_layers(key, X.shape[1], self.widths, y.shape[1], self.activation)
-        head = tuple(
-            init_layers(jax.random.fold_in(key, 2 + level), width, (HEAD,), 1, "relu")
-            for level, width in enumerate(self.widths)
-        )
+        head = init_head(key, self.widths)
 
         return self._train(LossParams(body, head, scaling), found, seed)
 
@@ -111,15 +108,7 @@ class LossMLP:
 
     def _both(self, body, head, x, free):
         """Outputs (k, rows) and the head's raw answer (rows,); its gradients reach the body only while `free`."""
-        act, said = ACTIVATIONS[self.activation], jnp.zeros(x.shape[1])
-        flipped = transposed(body)
-        for (weights, bias), back, part in zip(body[:-1], flipped[:-1], head, strict=True):
-            x = act(affine(weights, back, bias, x))
-            still = lax.stop_gradient(x)
-            # A linear layer on all hidden units of the head is a sum of one for each layer of the body.
-            said += forward(part, transposed(part), still + jnp.where(free, x - still, 0.0), "relu")[0]
-        weights, bias = body[-1]
-        return affine(weights, flipped[-1], bias, x), said
+        return outputs_and_loss(body, head, x, free, self.activation)
 
     def _loss(self, both, x, y, share, free):
         """Squared error plus the hinge of the batch's pairs."""
@@ -131,6 +120,32 @@ class LossMLP:
         return Schedule(
             self.batch, self.learning_rate, self.epochs, self.least_steps, self.most_steps, self.weight_decay
         )
+
+
+def init_head(key: jax.Array, widths: tuple[int, ...]) -> tuple[Layers, ...]:
+    """Random layers of a head that looks at layers of these widths: one small network for each."""
+    return tuple(
+        init_layers(jax.random.fold_in(key, 2 + level), width, (HEAD,), 1, "relu") for level, width in enumerate(widths)
+    )
+
+
+def outputs_and_loss(body: Layers, head: tuple[Layers, ...], x: jax.Array, free, activation: str):
+    """Outputs (k, rows) of the body and the head's raw answer (rows,) for x (d, rows); the answer's gradients reach the
+    body only while `free`."""
+    act, said = ACTIVATIONS[activation], jnp.zeros(x.shape[1])
+    flipped = transposed(body)
+    for (weights, bias), back, part in zip(body[:-1], flipped[:-1], head, strict=True):
+        x = act(affine(weights, back, bias, x))
+        said += head_answer(part, x, free)
+    weights, bias = body[-1]
+    return affine(weights, flipped[-1], bias, x), said
+
+
+def head_answer(part: Layers, x: jax.Array, free) -> jax.Array:
+    """What one part of a head says (rows,) of the layer x (width, rows) that it looks at: a linear layer on all hidden
+    units of the head is the sum of these. Its gradients pass through x only while `free`."""
+    still = lax.stop_gradient(x)
+    return forward(part, transposed(part), still + jnp.where(free, x - still, 0.0), "relu")[0]
 
 
 def pair_loss(said: jax.Array, losses: jax.Array, share: jax.Array) -> jax.Array:

@@ -16,6 +16,7 @@ from strongsuit.core.learner import Prediction, embed_many, join
 from strongsuit.core.network import Layers, affine, blocked, columns, forward, hidden, init_layers, scramble, transposed
 from strongsuit.core.scaling import Scaling
 from strongsuit.errors import InputError
+from strongsuit.learners.beside_classes import offered
 from strongsuit.learners.cross_entropy import (
     class_probabilities,
     classes_seen,
@@ -28,6 +29,7 @@ from strongsuit.learners.cross_entropy import (
     without_unseen,
 )
 from strongsuit.learners.heads import Head, check_labelling, head_passes
+from strongsuit.learners.loss_classifier import LossClassifier
 from strongsuit.learners.minibatch import (
     ADAM,
     Rows,
@@ -139,6 +141,13 @@ class MLPClassifier:
         host, of one model. See `heads.head_passes`."""
         z = embed_many(self, join([params]), X)[0]
         return head_passes(key, z, self.head(params), count=count, rate=self.dropout if rate is None else rate)
+
+    def auxiliary(self, name: str) -> Any:
+        """The learner to train beside this one: "loss", a network of the same widths that predicts its losses; "vaal"
+        and, of the same widths, "waal" on the inputs; "gcn" on this network's features (`beside_classes.offered`)."""
+        batch = "auto" if self.batch == "full" else self.batch
+        loss = LossClassifier(self.widths, batch=batch, standardise=self.standardise)
+        return offered(name, loss, self.widths)
 
     def _train(self, key: jax.Array, start: MLPClassifierParams, rows: Rows, least: Any) -> MLPClassifierParams:
         """Parameters after as many passes as the labels need, from those of `start`."""

@@ -95,6 +95,15 @@ class Softmax:
         minus infinity."""
         return params.W, params.c, params.seen
 
+    def auxiliary(self, name: str) -> Any:
+        """The learner to train beside this one: those of an `MLPClassifier` with defaults, but that "gcn" is told that
+        features, here the scaled inputs, may be negative."""
+        from strongsuit.learners.beside_classes import offered  # a learner on the host loads JAX only where it must
+        from strongsuit.learners.loss_classifier import LossClassifier
+
+        loss = LossClassifier()
+        return offered(name, loss, loss.widths, signed=True)
+
     def _fit(self, start: SoftmaxParams | None, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> SoftmaxParams:
         kept = np.asarray(w) > 0
         X, y, w = (np.asarray(array, dtype=float)[kept] for array in (X, y, w))

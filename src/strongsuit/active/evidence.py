@@ -48,7 +48,8 @@ class Evidence:
     columns of last, with a mask (k,) of the classes that training showed; temperature, by which to cool probabilities;
     dropped_votes (n,) how many passes with thinned features predict another class. available, anchors (n,) bool: rows
     that may be chosen, and rows that already count (labelled or pending). round: how many batches were asked for
-    before. folds: the labelled rows in the eyes of committees that did not see them.
+    before. folds: the labelled rows in the eyes of committees that did not see them. linear: whether the models are
+    ridge regressions on last.
     """
 
     x: np.ndarray
@@ -78,6 +79,7 @@ class Evidence:
     dropped_votes: np.ndarray | None = None
     round: int = 0
     folds: tuple[Evidence, ...] = ()
+    linear: bool = False
 
     @property
     def classes(self) -> np.ndarray:
@@ -131,6 +133,7 @@ def gather(
         found["members"] = members_of(_needed(committee, "a committee"), pool.X)
     if "last" in needs:
         found["last"] = _last(_needed(committee, "a committee"), pool.X, x_std)
+        found["linear"] = getattr(committee.learner, "linear", False)
     if "proba" in needs:
         found["proba"] = moments(_needed(committee, "a committee"), pool.X)[0]
     if VOTES in needs:

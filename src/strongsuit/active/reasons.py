@@ -52,6 +52,7 @@ FLAGS = {
     "one_class": "all labels are of one class, so the rule had no classes to go by",
     "too_few_labels": "there are too few labels to learn the weights of strategies from, so all counted alike",
     "no_gain_over_rank_average": "no weights of strategies proved better than equal ones",
+    "too_few_for_rows": "there are too few labels for weights of strategies that depend on the row",
     "surrogate_gradients": "the learner shows no gradients; those of random features took their place",
 }
 

@@ -12,8 +12,8 @@ import typer
 
 from strongsuit.cli.progress import stages
 
-PARTITION, DAL, CLASSIFICATION = "partition", "dal", "classification"
-SUITES = (PARTITION, DAL, CLASSIFICATION)
+PARTITION, DAL, CLASSIFICATION, AUTOAL = "partition", "dal", "classification", "autoal"
+SUITES = (PARTITION, DAL, CLASSIFICATION, AUTOAL)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -35,10 +35,13 @@ def cores() -> int:
 def run(
     suite: Annotated[
         str,
-        typer.Argument(help="The benchmark: partition, dal (which rows to label, regression) or classification."),
+        typer.Argument(
+            help="The benchmark: partition, dal (which rows to label, regression), classification, or autoal (searches "
+            "for a strategy, classification)."
+        ),
     ],
     tables: Annotated[
-        str | None, typer.Option(help="partition, classification: tables, with commas; default: all.")
+        str | None, typer.Option(help="partition, classification, autoal: tables, with commas; default: all.")
     ] = None,
     methods: Annotated[str | None, typer.Option(help="partition: methods, with commas; default: all.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="partition: random splits a table.")] = 10,
@@ -48,16 +51,16 @@ def run(
         str | None,
         typer.Option(help="dal: problems or tables, with commas; tables for all of them; default: all problems."),
     ] = None,
-    strategies: Annotated[str | None, typer.Option(help="dal, classification: with commas; default: all.")] = None,
+    strategies: Annotated[str | None, typer.Option(help="all but partition: with commas; default: all.")] = None,
     gammas: Annotated[
         str | None, typer.Option(help="dal: pool sizes over the batch, with commas; default: 2,4,8,16,32,64.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="dal, classification: repetitions.")] = 10,
+    repeats: Annotated[int, typer.Option(min=1, help="all but partition: repetitions.")] = 10,
     steps: Annotated[int | None, typer.Option(min=1, help="dal: batches a run; default: 50, of a table 30.")] = None,
     protocol: Annotated[
         str, typer.Option(help="dal: what is trained: product, network, network_cold, published or cold.")
     ] = "product",
-    lane: Annotated[str, typer.Option(help="classification: the learner, linear, mlp or cnn.")] = "linear",
+    lane: Annotated[str, typer.Option(help="classification, autoal: the learner, linear, mlp or cnn.")] = "linear",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     limit: Annotated[float, typer.Option(min=1, help="Seconds after which a cell is given up.")] = 3_600.0,
     retry: Annotated[bool, typer.Option("--retry", help="Measure failed cells again.")] = False,
@@ -88,6 +91,12 @@ def run(
 
             grid_ = class_plans(_words(tables), _words(strategies), repeats=repeats, lane=lane)
             run_class_plans(grid_, out, **given)
+        elif suite == AUTOAL:
+            from strongsuit.bench.autoal_bench import autoal_plans
+            from strongsuit.bench.class_bench import run_class_plans
+
+            grid_ = autoal_plans(_words(tables), _words(strategies), repeats=repeats, lane=lane)
+            run_class_plans(grid_, out, **given)
         else:
             from strongsuit.bench.dal_bench import plans, run_plans
 
@@ -99,6 +108,8 @@ def run(
         _show(out, out, split, learner, as_json)
     elif suite == CLASSIFICATION:
         _show_classes(out, out, lane, as_json)
+    elif suite == AUTOAL:
+        _show_searches(out, out, lane, as_json)
     else:
         _show_dal(out, out, protocol, as_json)
 
@@ -110,7 +121,7 @@ def report(
     split: Annotated[str | None, typer.Option(help="Which split, if the records hold both.")] = None,
     learner: Annotated[str | None, typer.Option(help="Which learner, if the records hold several.")] = None,
     protocol: Annotated[str | None, typer.Option(help="dal: which protocol, if the records hold several.")] = None,
-    lane: Annotated[str | None, typer.Option(help="classification: which lane, if there are several.")] = None,
+    lane: Annotated[str | None, typer.Option(help="classification, autoal: which lane, if there are several.")] = None,
     as_json: Json = False,
 ) -> None:
     """Tables of test errors with paired tests, and verdicts: of deployed models, or of strategies and claims.
@@ -120,7 +131,9 @@ def report(
     from strongsuit.bench.records import require_records
 
     suites = {record.get("suite") for record in require_records(folder)}
-    if CLASSIFICATION in suites:
+    if AUTOAL in suites:
+        _show_searches(folder, out, lane, as_json)
+    elif CLASSIFICATION in suites:
         _show_classes(folder, out, lane, as_json)
     elif DAL in suites:
         _show_dal(folder, out, protocol, as_json)
@@ -157,6 +170,17 @@ def _show_classes(folder: Path, out: Path | None, lane: str | None, as_json: boo
     from strongsuit.bench.records import require_records
 
     summary = summarise(require_records(folder), lane=lane)
+    files = write_report(summary, out) if out else []
+    _say(plain(summary) if as_json else markdown(summary), files)
+
+
+def _show_searches(folder: Path, out: Path | None, lane: str | None, as_json: bool) -> None:
+    from strongsuit.bench.autoal_pages import as_json as plain
+    from strongsuit.bench.autoal_pages import markdown, write_report
+    from strongsuit.bench.autoal_report import summarise_search
+    from strongsuit.bench.records import require_records
+
+    summary = summarise_search(require_records(folder), lane=lane)
     files = write_report(summary, out) if out else []
     _say(plain(summary) if as_json else markdown(summary), files)
 

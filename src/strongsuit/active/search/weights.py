@@ -107,12 +107,12 @@ def learn(
     if draws is not None:
         found += [np.zeros((B, K, len(draws))), np.tile(draws, (B, 1, 1))]
     moments = [(np.zeros_like(one), np.zeros_like(one)) for one in found]
-    first, reward = np.zeros(B), lesson.reward
+    first, reward, near = np.zeros(B), lesson.reward, None
     for step in range(steps):
         heat, now = HOT * (COLD / HOT) ** (step / max(1, steps - 1)), Weights(*found)
         if lesson.again is not None and step % AFRESH == 0:
             reward = _afresh(lesson, used, now, heat)
-        _, slopes = loss_and_slopes(lesson, used, now, heat=heat, pull=pull, reward=reward)
+        _, slopes, near = _at(lesson, used, now, heat, pull, reward, near)
         if step == 0:
             first = np.sqrt(sum((slope.reshape(B, -1) ** 2).sum(1) for slope in slopes))
         for place, slope in enumerate(slopes):
@@ -122,34 +122,38 @@ def learn(
 
 
 def loss_and_slopes(
-    lesson: Lesson, used: np.ndarray, weights: Weights, *, heat: float, pull: float, reward: np.ndarray | None = None
+    lesson: Lesson, used: np.ndarray, weights: Weights, *, heat: float, pull: float
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Minus the mean reward (B,) of the rows that are softly taken, plus the pull towards equal weights; and its
-    gradient by `even`, and by `out` and `within` where there are these. The temperature is not differentiated, nor is
-    the `reward` (F, c) or (B, F, c), by default that of the lesson."""
-    reward = lesson.reward if reward is None else reward
+    gradient by `even`, and by `out` and `within` where there are these. Neither the temperature nor the reward is
+    differentiated."""
+    return _at(lesson, used, weights, heat, pull, lesson.reward, None)[:2]
+
+
+def _at(
+    lesson: Lesson, used: np.ndarray, weights: Weights, heat: float, pull: float, reward: np.ndarray, near
+) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """The same at rewards (F, c) or (B, F, c), and the thresholds (B, F, 1) of the rows taken, found from those `near`
+    them."""
     W, K = weights.of(lesson.features), lesson.ranks.shape[-1]
     seen = used[:, :, None] & lesson.real  # (B, F, c)
     centred = lesson.ranks - (1.0 - lesson.share)
-    taken, tau = _taken(lesson, seen, (W * centred).sum(-1), heat)
+    scores = (W * centred).sum(-1)
+    tau = heat * _spread(scores, seen)
+    taken, near = _cut(scores, seen, lesson.take, tau, near)
     count = (used * lesson.take).sum(1)
     q = _mean_shares(W, seen)
     loss = -(taken * reward).sum((1, 2)) / count + pull * (q * np.log(q * K)).sum(1)
     by_score = _through_take(-reward / count[:, None, None], taken, tau)
     by_weight = by_score[..., None] * centred
-    return loss + _shrunk(weights), _through_softplus(by_weight, pull, W, q, seen, weights, lesson.features)
-
-
-def _taken(lesson: Lesson, seen: np.ndarray, scores: np.ndarray, heat: float) -> tuple[np.ndarray, np.ndarray]:
-    """How far (B, F, c) each row is taken by its score, and at which temperature (B,)."""
-    tau = heat * _spread(scores, seen)
-    return soft_take(scores, seen, lesson.take, tau), tau
+    return loss + _shrunk(weights), _through_softplus(by_weight, pull, W, q, seen, weights, lesson.features), near
 
 
 def _afresh(lesson: Lesson, used: np.ndarray, weights: Weights, heat: float) -> np.ndarray:
     """The rewards (B, F, c) anew, of the folds that each search uses, at how far it takes each row."""
     scores = (weights.of(lesson.features) * (lesson.ranks - (1.0 - lesson.share))).sum(-1)
-    taken, _ = _taken(lesson, used[:, :, None] & lesson.real, scores, heat)
+    seen = used[:, :, None] & lesson.real
+    taken = soft_take(scores, seen, lesson.take, heat * _spread(scores, seen))
     found = np.zeros(taken.shape)
     for search, fold in zip(*np.nonzero(used), strict=True):
         real = lesson.real[fold]
@@ -159,24 +163,39 @@ def _afresh(lesson: Lesson, used: np.ndarray, weights: Weights, heat: float) -> 
 
 def soft_take(scores: np.ndarray, seen: np.ndarray, take: np.ndarray, tau: np.ndarray) -> np.ndarray:
     """How far (B, F, c) each row is taken, between 0 and 1: a sigmoid about a threshold by which the rows seen of each
-    fold sum to its count. Newton's steps inside a shrinking interval, from where a hard choice would cut."""
+    fold sum to its count."""
+    return _cut(scores, seen, take, tau, None)[0]
+
+
+def _cut(
+    scores: np.ndarray, seen: np.ndarray, take: np.ndarray, tau: np.ndarray, near: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same and the thresholds (B, F, 1). Newton's steps inside a shrinking interval, from thresholds `near` these
+    or from where a hard choice would cut."""
     tau = tau[:, None, None]
     some, count = seen.any(-1, keepdims=True), np.broadcast_to(take[:, None], (*seen.shape[:2], 1))
-    ordered = np.sort(np.where(seen, scores, -np.inf), axis=-1)[..., ::-1]
-    ends = np.take_along_axis(ordered, np.concatenate([count - 1, count], -1), -1)
-    middle = np.where(some & np.isfinite(ends).all(-1, keepdims=True), ends.mean(-1, keepdims=True), 0.0)
     low = np.where(some, np.where(seen, scores, np.inf).min(-1, keepdims=True) - 40.0 * tau, 0.0)
-    high = np.where(some, ordered[..., :1] + 40.0 * tau, 0.0)
+    high = np.where(some, np.where(seen, scores, -np.inf).max(-1, keepdims=True) + 40.0 * tau, 0.0)
+    middle, wanted = _hard_cut(scores, seen, some, count) if near is None else near, np.where(some, count, 0.0)
     for _ in range(_NEWTON):
         found = np.where(seen, _sigmoid((scores - middle) / tau), 0.0)
-        excess = found.sum(-1, keepdims=True) - np.where(some, count, 0.0)
-        if np.abs(excess).max() < _EXACT:
+        excess = found.sum(-1, keepdims=True) - wanted
+        rests = np.abs(excess) < _EXACT
+        if rests.all():
             break
         low, high = np.where(excess > 0.0, middle, low), np.where(excess > 0.0, high, middle)
         slope = (found * (1.0 - found)).sum(-1, keepdims=True) / tau
         step = middle + excess / np.maximum(slope, 1e-300)
-        middle = np.where((step > low) & (step < high), step, 0.5 * (low + high))
-    return found
+        # Where a threshold is found its step is nothing, and half the interval would lead away from it.
+        middle = np.where(rests | ((step > low) & (step < high)), step, 0.5 * (low + high))
+    return found, middle
+
+
+def _hard_cut(scores: np.ndarray, seen: np.ndarray, some: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The middle (B, F, 1) between the last row that a hard choice takes of each fold and the first that it leaves."""
+    ordered = np.sort(np.where(seen, scores, -np.inf), axis=-1)[..., ::-1]
+    ends = np.take_along_axis(ordered, np.concatenate([count - 1, count], -1), -1)
+    return np.where(some & np.isfinite(ends).all(-1, keepdims=True), ends.mean(-1, keepdims=True), 0.0)
 
 
 def blended(lesson: Lesson, *, steps: int = STEPS, pull: float = PULL, draws: np.ndarray | None = None) -> Learned:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from strongsuit.active.class_strategies import CLASS_STRATEGIES, SEARCHED
 from strongsuit.bench.autoal_rows import COMPARED
 from strongsuit.bench.class_bench import RANDOM, class_plans
-from strongsuit.bench.class_runs import ClassPlan
+from strongsuit.bench.class_runs import ClassPlan, find_lane
 
 SUITE = "autoal"
 SEARCH, MEAN_RANK, VOTE, COVERING = "autoal", "rank_average", "vote", "u_herding"
@@ -29,6 +29,8 @@ def autoal_plans(
     repeats: int,
     lane: str = "linear",
 ) -> list[ClassPlan]:
-    """All runs of the comparison, for `run_class_plans`; by default of six tables and all rows."""
-    found = class_plans(TABLES if tasks is None else tasks, strategies or compared_rows(), repeats=repeats, lane=lane)
+    """All runs of the comparison, for `run_class_plans`; by default of six tables, or of all sets of pixels in a lane that
+    reads these, and all rows."""
+    tables = TABLES if tasks is None and not find_lane(lane).pixels else tasks
+    found = class_plans(tables, strategies or compared_rows(), repeats=repeats, lane=lane)
     return [replace(plan, suite=SUITE) for plan in found]

@@ -28,15 +28,16 @@ def class_plans(
     *,
     repeats: int,
     lane: str = "linear",
+    pictures: bool = False,
 ) -> list[ClassPlan]:
     """All runs, repetition by repetition, so that an early stop leaves whole comparisons; random rows are always among
-    them."""
-    find_lane(lane)
+    them. By default on all sets that the lane can read, or those of `pictures`."""
+    pixels = find_lane(lane).pixels
     names = [RANDOM, *(name for name in _named(strategies) if name != RANDOM)]
     return [
         ClassPlan(task, repeat, name, lane)
         for repeat in range(repeats)
-        for task in named_class_tasks(tasks)
+        for task in named_class_tasks(tasks, pixels=pixels, pictures=pictures)
         for name in names
     ]
 

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
 from strongsuit.core.classes import classes_of
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.core.standard import standard
+from strongsuit.datasets.image_sets import load_images
 from strongsuit.datasets.images import gradient_histograms
-from strongsuit.datasets.registry import DATA_VARIABLE, load
-from strongsuit.errors import InputError, StoreError
+from strongsuit.datasets.registry import load
+from strongsuit.errors import InputError
 
 TEST_SHARE, MOST_TEST, MOST_POOL = 0.4, 1_500, 5_000
+PIXELS = "_pixels"
 
 
 @dataclass(frozen=True)
 class ClassTask:
     """A set and its protocol: labels to start with, labels a batch, batches. `shape` is that of an image whose pixels
-    in [0, 1] are the inputs; other inputs are standardised over the pool."""
+    in [0, 1] are the inputs; other inputs are standardised over the pool. `pictures`: whether rows are images."""
 
     name: str
     words: str
@@ -32,6 +32,7 @@ class ClassTask:
     batch: int = 10
     rounds: int = 20
     shape: tuple[int, int, int] | None = None
+    pictures: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,56 +66,18 @@ def _digits(name: str) -> tuple[np.ndarray, np.ndarray, None]:
     return *load_digits(return_X_y=True), None
 
 
-def _usps(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    images, labels, test = _usps_images()
-    return gradient_histograms(images), labels, test
+def _image_features(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    found = load_images(name)
+    return gradient_histograms(found.images), found.labels, found.test
 
 
-def _usps_pixels(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    images, labels, test = _usps_images()
-    return _pixels(images), labels, test
+def _pixels(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    found = load_images(name.removesuffix(PIXELS))
+    return found.pixels, found.labels, found.test
 
 
-def _usps_images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    with np.load(_image_file("usps_16px.npz")) as found:
-        images = np.concatenate([found["train_images"], found["test_images"]])
-        labels = np.concatenate([found["train_labels"], found["test_labels"]])
-        test = np.arange(len(labels)) >= len(found["train_labels"])
-    return images, labels, test
-
-
-def _cifar(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    images, labels, test = _cifar_images()
-    return gradient_histograms(images), labels, test
-
-
-def _cifar_pixels(name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    images, labels, test = _cifar_images()
-    return _pixels(images), labels, test
-
-
-def _pixels(images: np.ndarray) -> np.ndarray:
-    """Flat rows of numbers between 0 and 1."""
-    return images.reshape(len(images), -1) / 255.0
-
-
-def _cifar_images() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    parts = []
-    for file in ("cifar10_32px_pool_a.npz", "cifar10_32px_test.npz"):
-        with np.load(_image_file(file)) as found:
-            parts.append((found["images"], found["labels"]))
-    (images, labels), (test_images, test_labels) = parts
-    test = np.arange(len(labels) + len(test_labels)) >= len(labels)
-    return np.concatenate([images, test_images]), np.concatenate([labels, test_labels]), test
-
-
-def _image_file(name: str) -> Path:
-    folder = os.environ.get(DATA_VARIABLE)
-    places = [Path(folder, sub, name) for sub in ("images", "")] if folder else []
-    found = next((path for path in places if path.is_file()), None)
-    if found is None:
-        raise StoreError(f"{name} is not at hand: put it into a folder `images` and name its parent in {DATA_VARIABLE}")
-    return found
+def _pixel_task(name: str, words: str, shape: tuple[int, int, int]) -> ClassTask:
+    return ClassTask(name + PIXELS, words, _pixels, 100, 100, 10, shape, pictures=True)
 
 
 TASKS: dict[str, ClassTask] = {
@@ -127,12 +90,15 @@ TASKS: dict[str, ClassTask] = {
         ClassTask("vehicle", "four silhouettes of cars", _table),
         ClassTask("wdbc", "two kinds of cells", _table, start=10, batch=5),
         ClassTask("digits", "ten digits of 8 x 8 pixels (scikit-learn)", _digits),
-        ClassTask("usps", "ten digits, histograms of gradients", _usps),
-        ClassTask("cifar10", "ten kinds of pictures, histograms of gradients and colours", _cifar),
-        ClassTask("usps_pixels", "ten digits of 16 x 16 pixels", _usps_pixels, 100, 100, 10, (16, 16, 1)),
-        ClassTask("cifar10_pixels", "ten kinds of pictures, pixels", _cifar_pixels, 100, 100, 10, (32, 32, 3)),
+        ClassTask("usps", "ten digits, histograms of gradients", _image_features, pictures=True),
+        ClassTask("cifar10", "ten kinds of pictures, histograms of gradients and colours", _image_features,
+                  pictures=True),
+        ClassTask("fashion_mnist", "ten kinds of clothes, histograms of gradients", _image_features, pictures=True),
+        _pixel_task("usps", "ten digits of 16 x 16 pixels", (16, 16, 1)),
+        _pixel_task("cifar10", "ten kinds of pictures, pixels", (32, 32, 3)),
+        _pixel_task("fashion_mnist", "ten kinds of clothes, pixels", (28, 28, 1)),
     )
-}
+}  # fmt: skip
 
 
 def class_arena(name: str, repeat: int) -> ClassArena:
@@ -161,10 +127,10 @@ def find_class_task(name: str) -> ClassTask:
     return TASKS[name]
 
 
-def named_class_tasks(names: Sequence[str] | None) -> list[str]:
-    """These names; by default all sets whose inputs are no pixels."""
-    chosen = [name for name, task in TASKS.items() if task.shape is None] if names is None else names
-    return [find_class_task(name).name for name in chosen]
+def named_class_tasks(names: Sequence[str] | None, *, pixels: bool = False, pictures: bool = False) -> list[str]:
+    """These names; by default all sets whose inputs are `pixels` or are not, of `pictures` alone if so wished."""
+    fitting = (name for name, task in TASKS.items() if (task.shape is not None) == pixels and task.pictures >= pictures)
+    return [find_class_task(name).name for name in (fitting if names is None else names)]
 
 
 @lru_cache(maxsize=2)

@@ -12,8 +12,8 @@ import typer
 
 from strongsuit.cli.progress import stages
 
-PARTITION, DAL, CLASSIFICATION, AUTOAL = "partition", "dal", "classification", "autoal"
-SUITES = (PARTITION, DAL, CLASSIFICATION, AUTOAL)
+PARTITION, DAL, CLASSIFICATION, IMAGES, AUTOAL = "partition", "dal", "classification", "images", "autoal"
+SUITES = (PARTITION, DAL, CLASSIFICATION, IMAGES, AUTOAL)  # images: classification of pictures alone
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -36,13 +36,11 @@ def run(
     suite: Annotated[
         str,
         typer.Argument(
-            help="The benchmark: partition, dal (which rows to label, regression), classification, or autoal (searches "
-            "for a strategy, classification)."
+            help="The benchmark: partition, dal (which rows to label, regression), classification, images, which is "
+            "classification of pictures alone, or autoal, searches for a strategy."
         ),
     ],
-    tables: Annotated[
-        str | None, typer.Option(help="partition, classification, autoal: tables, with commas; default: all.")
-    ] = None,
+    tables: Annotated[str | None, typer.Option(help="All but dal: tables or sets, with commas; default: all.")] = None,
     methods: Annotated[str | None, typer.Option(help="partition: methods, with commas; default: all.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="partition: random splits a table.")] = 10,
     learner: Annotated[str, typer.Option(help="partition: what single model and experts are made of.")] = "auto",
@@ -51,16 +49,18 @@ def run(
         str | None,
         typer.Option(help="dal: problems or tables, with commas; tables for all of them; default: all problems."),
     ] = None,
-    strategies: Annotated[str | None, typer.Option(help="all but partition: with commas; default: all.")] = None,
+    strategies: Annotated[str | None, typer.Option(help="All but partition: with commas; default: all.")] = None,
     gammas: Annotated[
         str | None, typer.Option(help="dal: pool sizes over the batch, with commas; default: 2,4,8,16,32,64.")
     ] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="all but partition: repetitions.")] = 10,
+    repeats: Annotated[int, typer.Option(min=1, help="All but partition: repetitions.")] = 10,
     steps: Annotated[int | None, typer.Option(min=1, help="dal: batches a run; default: 50, of a table 30.")] = None,
     protocol: Annotated[
         str, typer.Option(help="dal: what is trained: product, network, network_cold, published or cold.")
     ] = "product",
-    lane: Annotated[str, typer.Option(help="classification, autoal: the learner, linear, mlp or cnn.")] = "linear",
+    lane: Annotated[
+        str, typer.Option(help="classification, images, autoal: the learner, linear, mlp or cnn (pixels).")
+    ] = "linear",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     limit: Annotated[float, typer.Option(min=1, help="Seconds after which a cell is given up.")] = 3_600.0,
     retry: Annotated[bool, typer.Option("--retry", help="Measure failed cells again.")] = False,
@@ -86,10 +86,12 @@ def run(
             from strongsuit.bench.partition_bench import grid, run_grid
 
             run_grid(grid(_words(tables), _words(methods), seeds=seeds, learner=learner, split=split), out, **given)
-        elif suite == CLASSIFICATION:
+        elif suite in (CLASSIFICATION, IMAGES):
             from strongsuit.bench.class_bench import class_plans, run_class_plans
 
-            grid_ = class_plans(_words(tables), _words(strategies), repeats=repeats, lane=lane)
+            grid_ = class_plans(
+                _words(tables), _words(strategies), repeats=repeats, lane=lane, pictures=suite == IMAGES
+            )
             run_class_plans(grid_, out, **given)
         elif suite == AUTOAL:
             from strongsuit.bench.autoal_bench import autoal_plans
@@ -106,7 +108,7 @@ def run(
             run_plans(grid_, out, **given)
     if suite == PARTITION:
         _show(out, out, split, learner, as_json)
-    elif suite == CLASSIFICATION:
+    elif suite in (CLASSIFICATION, IMAGES):
         _show_classes(out, out, lane, as_json)
     elif suite == AUTOAL:
         _show_searches(out, out, lane, as_json)

@@ -149,14 +149,17 @@ def _run(learner, settings, word, params, X, y, w, omega, alive, owner, n, limit
     blocks = (X.reshape(split, c // split, -1), y.reshape(split, c // split, -1))
 
     def losses(params):
-        def one(model):
+        def bid(model):
             def block(rows):
                 return ((learner.predict(model, rows[0]).mean - rows[1]) ** 2) @ omega
 
             return jax.lax.map(block, blocks).reshape(c)
 
-        found = over_members(one)(params)
-        return jnp.where(alive[:, None] & jnp.isfinite(found), found, jnp.inf)
+        def one(model, lives):  # spare slots cost no forward pass
+            return jax.lax.cond(lives, bid, lambda model: jnp.full(c, jnp.inf), model)
+
+        found = over_members(one)(params, alive)
+        return jnp.where(jnp.isfinite(found), found, jnp.inf)
 
     def epoch(carry):
         done, params, before, count, (changed, least, sizes) = carry
@@ -166,9 +169,11 @@ def _run(learner, settings, word, params, X, y, w, omega, alive, owner, n, limit
 
         def one(k, model):
             own = exists & (owner == k)
-            after = learner.refine(jax.random.fold_in(salt, k), model, X, y, jnp.where(own, w, 0.0))
-            enough = own.sum() >= FEWEST_OWNED
-            return jax.tree.map(lambda new, old: jnp.where(enough, new, old), after, model), own.sum()
+
+            def trained(model):
+                return learner.refine(jax.random.fold_in(salt, k), model, X, y, jnp.where(own, w, 0.0))
+
+            return jax.lax.cond(own.sum() >= FEWEST_OWNED, trained, lambda model: model, model), own.sum()
 
         params, owned = over_members(one)(jnp.arange(m), params)
         moved = (exists & (owner != before)).sum() / n

@@ -29,8 +29,7 @@ def autoal_plans(
     repeats: int,
     lane: str = "linear",
 ) -> list[ClassPlan]:
-    """All runs of the comparison, for `run_class_plans`; by default of all rows on six tables, or on all sets of pixels in a
-    lane of these."""
+    """All runs of the comparison, for `run_class_plans`: by default all rows on six tables, or on sets of pixels."""
     tables = TABLES if tasks is None and not find_lane(lane).pixels else tasks
     found = class_plans(tables, strategies or compared_rows(), repeats=repeats, lane=lane)
     return [replace(plan, suite=SUITE) for plan in found]

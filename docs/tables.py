@@ -162,6 +162,7 @@ FILLED = {
     "selection": partial(measured, "selection"),
     "bmdal": partial(measured, "bmdal"),
     "pools": partial(measured, "pools"),
+    "search": partial(measured, "search"),
     "resume": partial(measured, "resume"),
     "generators": generators,
     "class_strategies": class_strategies,

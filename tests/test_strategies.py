@@ -20,7 +20,7 @@ from strongsuit.testing import check_strategy
 
 LEARNER = MLP(widths=(8,), epochs=5, least_steps=10, choose_decay=False)
 DRAWN = {"random", "power_qbc", "power_bald", "power_emoc"}  # whole orders are drawn, so they are prefixes too
-NOT_GREEDY = {"bait_fb", "qbc_gsxy"}
+NOT_GREEDY = {"bait_fb", "qbc_gsxy", "vote", "rank_average", "autoal"}
 
 
 def choose(name: str):

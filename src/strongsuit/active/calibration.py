@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.choice import deterministic
+from strongsuit.core.bilevel import cross_fit
 from strongsuit.core.keys import Key, key_for
-from strongsuit.core.learner import fit_many, member_keys, predict_many
 
 ROWS_A_FOLD, FEWEST, MOST = 8, 2, 5  # a fold for so many labels, and how many there are at least and at most
 TEMPERATURES = np.arange(1.0, 20.0, 0.1)
@@ -41,12 +41,10 @@ def temperature_of(key: Key, learner: Any, X: np.ndarray, y: np.ndarray) -> floa
         return 1.0
     count = folds_of(len(X)) if deterministic(learner) else MOST
     fold = dealt(key_for(key, "deal"), y, count)
-    used = range(count if deterministic(learner) else 1)
-    W = np.stack([fold != f for f in used]).astype(float)
-    params = fit_many(learner, member_keys(key, len(W)), X, y, W)
-    said = np.asarray(predict_many(learner, params, X).mean, float)
-    out = np.flatnonzero(fold < len(W))
-    return best_temperature(said[fold[out], out], y[out])
+    if not deterministic(learner):
+        fold = np.where(fold == 0, 0, -1)
+    _, said = cross_fit(key, learner, X, y, np.ones(len(X)), fold)
+    return best_temperature(said[fold >= 0], y[fold >= 0])
 
 
 def best_temperature(p: np.ndarray, y: np.ndarray) -> float:

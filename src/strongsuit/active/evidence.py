@@ -60,7 +60,7 @@ class Evidence:
     row's label would lower the error, as a forest learned it on made problems. removed (3, r): the loss on labelled
     rows of models that miss others, None where labels are too few. past: what the strategy recorded of its batches.
     balanced: whether training weighed classes alike. labels: where a row has several labels, what is known of each, as
-    of two classes.
+    of two classes. linear: whether the models are ridge regressions on last.
     """
 
     x: np.ndarray
@@ -99,6 +99,7 @@ class Evidence:
     past: Past | None = None
     balanced: bool = False
     labels: tuple[Evidence, ...] = ()
+    linear: bool = False
 
     @property
     def classes(self) -> np.ndarray:
@@ -154,6 +155,7 @@ def gather(
         found["members"] = members_of(_needed(committee, "a committee"), pool.X)
     if "last" in needs:
         found["last"] = _last(_needed(committee, "a committee"), pool.X, x_std)
+        found["linear"] = getattr(committee.learner, "linear", False)
     if "proba" in needs:
         found["proba"] = moments(_needed(committee, "a committee"), pool.X)[0]
         found["balanced"] = getattr(committee.learner, "class_weight", None) == "balanced"

@@ -55,6 +55,7 @@ FLAGS = {
     "no_memory": "nothing is remembered of the batches asked for before, so the search began anew",
     "no_gain_over_rank_average": "no weights of strategies proved better than equal ones",
     "pool_exhausted": "fewer rows were left than were asked for",
+    "too_few_for_rows": "there are too few labels for weights of strategies that depend on the row",
     "surrogate_gradients": "the learner shows no gradients; those of random features took their place",
 }
 

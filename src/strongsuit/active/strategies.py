@@ -6,6 +6,8 @@ from functools import partial
 
 from strongsuit.active import embeddings, scores, synthesis
 from strongsuit.active.evidence import Evidence
+from strongsuit.active.search.autoal import autoal
+from strongsuit.active.search.votes import rank_average, vote
 from strongsuit.active.selectors.bait import bait
 from strongsuit.active.selectors.blend import blend
 from strongsuit.active.selectors.clusters import kmeans_pp, lcmd
@@ -15,22 +17,26 @@ from strongsuit.active.selectors.k_center_product import k_center_product
 from strongsuit.active.selectors.max_det import max_det
 from strongsuit.active.selectors.top_k import power, top_k
 from strongsuit.active.selectors.uniform import uniform
-from strongsuit.active.strategy import Strategy, shared
+from strongsuit.active.strategy import Combine, Strategy, shared
 from strongsuit.errors import InputError
 
 REGRESSION, CLASSIFICATION = "regression", "classification"
 ORACLES = ("boss",)  # names that only the benchmarks know: they see all true labels
+# What votes and the search choose among: one rule of each kind, in the words of their sources.
+SEARCHED = ("qbc", "gsx", "gsy", "gsxy", "emoc", "max_det", "lcmd_tp", "bait_f", "kmeans_pp")
 
 
 def _row(name: str, words: str, source: str, select, needs: str = "", **changes) -> Strategy:
     return Strategy(name, words, source, select, needs=frozenset(needs.split()), **changes)
 
 
-def _mixed(name: str, words: str, source: str, *names: str) -> Strategy:
-    """The strategy that shares a batch among those of the table above it."""
+def _mixed(
+    name: str, words: str, source: str, combine: Combine, names: tuple[str, ...], more: tuple[str, ...] = ()
+) -> Strategy:
+    """The strategy that makes one batch of what those of the table above it propose; it needs `more` than they do."""
     parts = tuple(row for name_ in names for row in _SINGLE if row.name == name_)
-    needs = " ".join(sorted(frozenset().union(*(part.needs for part in parts))))
-    return _row(name, words, source, uniform, needs, parts=parts, combine=shared)
+    needs = " ".join(sorted(frozenset(more).union(*(part.needs for part in parts))))
+    return _row(name, words, source, uniform, needs, parts=parts, combine=combine)
 
 
 def _inputs_outputs(evidence: Evidence) -> tuple[int, int]:
@@ -117,9 +123,18 @@ _MIXED = (
         "qbc_gsxy",
         "two thirds where models disagree and no label is near, one third far from labels in inputs and outputs",
         "ours",
-        "qbc_grad",
-        "qbc_grad",
-        "gsxy",
+        shared,
+        ("qbc_grad", "qbc_grad", "gsxy"),
+    ),
+    _mixed("vote", "the rows that most of nine rules would choose", "Brams and Fishburn 1978", vote, SEARCHED),
+    _mixed("rank_average", "the rows of highest mean rank over nine rules", "Borda 1781", rank_average, SEARCHED),
+    _mixed(
+        "autoal",
+        "the rows of highest rank, rules weighted by what their picks were worth on labelled rows",
+        "arXiv 2410.13853, its search repaired",
+        autoal,
+        SEARCHED,
+        ("mean", "last", "folds"),
     ),
 )
 STRATEGIES: dict[str, Strategy] = {row.name: row for row in (*_SINGLE, *_MIXED)}

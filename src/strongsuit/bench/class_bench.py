@@ -9,6 +9,7 @@ from typing import Any
 
 from strongsuit.active.class_strategies import CLASS_STRATEGIES
 from strongsuit.active.strategies import CLASSIFICATION, find_strategy
+from strongsuit.bench.autoal_rows import COMPARED
 from strongsuit.bench.boss import batches_of
 from strongsuit.bench.class_runs import FACES, ClassPlan, find_lane, run
 from strongsuit.bench.class_tasks import named_class_tasks
@@ -18,7 +19,6 @@ from strongsuit.bench.records import Record, machine, read_records, versions
 from strongsuit.bench.workers import spawned
 from strongsuit.core.compile import compile_seconds, use_compile_cache
 
-SUITE = "classification"
 RANDOM = "random"
 DIGITS = 6  # of an accuracy in the records
 
@@ -47,7 +47,7 @@ def _named(names: Sequence[str] | None) -> list[str]:
     if names is None:
         return [*FACES, *CLASS_STRATEGIES]
     for name in names:
-        if name not in FACES and batches_of(name) is None:
+        if name not in (*FACES, *COMPARED) and batches_of(name) is None:
             find_strategy(name, CLASSIFICATION)
     return list(dict.fromkeys(names))
 
@@ -63,10 +63,11 @@ def run_class_plans(
     workers: Callable[..., Iterable[tuple[ClassPlan, Any]]] = spawned,
 ) -> int:
     """How many runs were made; those that the folder `out` has already are skipped, failed ones unless `retry`."""
+    suites = {plan.suite for plan in runs}
     done = {
         _plan_of(record)
         for record in read_records(out)
-        if record.get("suite") == SUITE and not (retry and record["accuracy"] is None)
+        if record.get("suite") in suites and not (retry and record["accuracy"] is None)
     }
     return run_cells(
         runs, out, measure=measure, failures=_failures, done=done, jobs=jobs, limit=limit, progress=progress,
@@ -75,7 +76,7 @@ def run_class_plans(
 
 
 def _plan_of(record: Record) -> ClassPlan:
-    return ClassPlan(*(record[name] for name in ("task", "repeat", "strategy", "lane")))
+    return ClassPlan(*(record[name] for name in ("task", "repeat", "strategy", "lane", "suite")))
 
 
 def measure(plan: ClassPlan) -> list[Record]:
@@ -109,7 +110,7 @@ def measure(plan: ClassPlan) -> list[Record]:
 
 def _head(plan: ClassPlan) -> Record:
     return {
-        "suite": SUITE, "task": plan.task, "repeat": plan.repeat, "strategy": plan.strategy, "lane": plan.lane,
+        "suite": plan.suite, "task": plan.task, "repeat": plan.repeat, "strategy": plan.strategy, "lane": plan.lane,
         "versions": versions(), "machine": machine(),
     }  # fmt: skip
 

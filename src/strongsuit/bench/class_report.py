@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from strongsuit.bench.class_bench import RANDOM, SUITE
+from strongsuit.bench.class_bench import RANDOM
+from strongsuit.bench.class_runs import SUITE
 from strongsuit.bench.records import Record
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.core.metrics import Interval, holm, signed_rank_p
@@ -36,9 +37,9 @@ class Curves:
 
 
 @dataclass(frozen=True)
-class AgainstRandom:
-    """Mean difference of the areas to random, in accuracy, with its interval and the adjusted p of a signed-rank
-    test."""
+class Against:
+    """Mean difference of the areas to another strategy's, in accuracy, with its interval and the adjusted p of a
+    signed-rank test."""
 
     difference: float
     interval: Interval | None
@@ -51,7 +52,7 @@ class ClassSummary:
 
     lane: str
     curves: Mapping[tuple[str, str], Curves]
-    against: Mapping[tuple[str, str], AgainstRandom]
+    against: Mapping[tuple[str, str], Against]
     failures: tuple[str, ...]
     machines: tuple[str, ...]
     versions: Mapping[str, str]
@@ -84,12 +85,14 @@ class ClassSummary:
                 found.append(((one > other) + ties * (one == other))[:, 1:].mean())
         return float(np.mean(found)) if found else float("nan")
 
-    def ranks(self) -> dict[str, float]:
-        """The mean rank of each strategy by area, over sets and repetitions; 1 is best."""
-        names = list(dict.fromkeys(name for _, name in self.curves))
+    def ranks(self, among: Iterable[str] | None = None) -> dict[str, float]:
+        """The mean rank of each strategy by area, among all or these, over sets and repetitions; 1 is best."""
+        names = [name for name in dict.fromkeys(name for _, name in self.curves) if among is None or name in among]
         places: dict[str, list[float]] = {name: [] for name in names}
         for task in self.tasks:
             own = {name: self.curves[task, name] for name in names if (task, name) in self.curves}
+            if not own:
+                continue
             for repeat in sorted(set.intersection(*(set(c.repeats) for c in own.values()))):
                 areas = {name: c.aulc[c.repeats.index(repeat)] for name, c in own.items()}
                 for name, value in areas.items():
@@ -99,12 +102,12 @@ class ClassSummary:
         return {name: float(np.mean(place)) for name, place in places.items() if place}
 
 
-def summarise(records: Iterable[Record], *, lane: str | None = None) -> ClassSummary:
+def summarise(records: Iterable[Record], *, lane: str | None = None, suite: str = SUITE) -> ClassSummary:
     """The figures of the records of one lane. Raises InputError if there are several and none is named."""
-    kept = [record for record in records if record.get("suite") == SUITE]
+    kept = [record for record in records if record.get("suite") == suite]
     lanes = sorted({record["lane"] for record in kept})
     if not lanes:
-        raise InputError("the records hold no runs of the benchmark classification")
+        raise InputError(f"the records hold no runs of the benchmark {suite}")
     if lane is None and len(lanes) > 1:
         raise InputError(f"the records hold several lanes, {', '.join(lanes)}: name one (--lane)")
     if lane is not None and lane not in lanes:
@@ -115,7 +118,7 @@ def summarise(records: Iterable[Record], *, lane: str | None = None) -> ClassSum
     return ClassSummary(
         lane=lane or lanes[0],
         curves=curves,
-        against=_against(curves),
+        against=against(curves),
         failures=tuple(sorted(failures)),
         machines=tuple(sorted({record["machine"] for record in kept})),
         versions=kept[0]["versions"],
@@ -152,18 +155,20 @@ def _curves(records: list[Record]) -> dict[tuple[str, str], Curves]:
     return found
 
 
-def _against(curves: Mapping[tuple[str, str], Curves]) -> dict[tuple[str, str], AgainstRandom]:
-    """Every strategy against random on every set; p by Wilcoxon's signed ranks, Holm's correction over strategies."""
+def against(
+    curves: Mapping[tuple[str, str], Curves], base: str = RANDOM, names: Iterable[str] | None = None
+) -> dict[tuple[str, str], Against]:
+    """Every strategy, or these, against one of them on every set; p by Wilcoxon's signed ranks, Holm's correction over
+    strategies."""
     found = {}
     for task in dict.fromkeys(task for task, _ in curves):
-        rows = {}
+        rows, first = {}, curves.get((task, base))
         for (other, name), own in curves.items():
-            random = curves.get((task, RANDOM))
-            if other != task or name == RANDOM or random is None:
+            if other != task or name == base or first is None or (names is not None and name not in names):
                 continue
-            both = sorted(set(own.repeats) & set(random.repeats))
+            both = sorted(set(own.repeats) & set(first.repeats))
             if both:
-                a, r = (c.aulc[[c.repeats.index(repeat) for repeat in both]] for c in (own, random))
+                a, r = (c.aulc[[c.repeats.index(repeat) for repeat in both]] for c in (own, first))
                 rows[name] = a - r, a, r
         if not rows:
             continue
@@ -171,5 +176,5 @@ def _against(curves: Mapping[tuple[str, str], Curves]) -> dict[tuple[str, str], 
         for (name, (difference, _, _)), p in zip(rows.items(), adjusted, strict=True):
             key = key_for(root_key(0), "classification", task, name)
             reach = bca_interval(key, len(difference), lambda picks, d=difference: d[picks].mean(axis=1))
-            found[task, name] = AgainstRandom(float(difference.mean()), reach, float(p))
+            found[task, name] = Against(float(difference.mean()), reach, float(p))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,15 @@ import numpy as np
 from strongsuit import recipes
 from strongsuit.active import session as sessions
 from strongsuit.active.committee import answer
+from strongsuit.active.strategy import check_place
 from strongsuit.bench import boss
+from strongsuit.bench.autoal_rows import COMPARED
 from strongsuit.bench.class_tasks import ClassArena, ClassTask, class_arena
 from strongsuit.bench.clock import cpu_clock
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.errors import InputError
 
+SUITE = "classification"
 AUTO, AUTO_UNGUARDED = "auto", "auto_unguarded"  # the product's default, with its guard and without
 FACES = (AUTO, AUTO_UNGUARDED)
 
@@ -35,12 +38,13 @@ class Lane:
 
 @dataclass(frozen=True)
 class ClassPlan:
-    """One run."""
+    """One run, of this benchmark or of another that measures the same way."""
 
     task: str
     repeat: int
     strategy: str
     lane: str
+    suite: str = SUITE
 
     def __str__(self) -> str:
         return f"{self.task} {self.strategy} run {self.repeat}"
@@ -114,15 +118,19 @@ def _asked(
 def opened(plan: ClassPlan, arena: ClassArena) -> sessions.Session:
     """A session on the arena's pool with its first labels; of the oracle one that would draw at random."""
     key = key_for(root_key(plan.repeat), "classification", plan.task, "session")
-    lane, strategy = find_lane(plan.lane), None if plan.strategy in FACES else plan.strategy
+    lane, strategy = find_lane(plan.lane), None if plan.strategy in (*FACES, *COMPARED) else plan.strategy
     strategy = strategy if boss.batches_of(plan.strategy) is None else "random"
     if lane.pixels != (arena.task.shape is not None):
         raise InputError(f"lane {lane.name} is for sets of {'pixels' if lane.pixels else 'features'}: not {plan.task}")
     learner = lane.learner(arena.task)
     y = np.full((len(arena.X), arena.classes), np.nan)
     y[arena.first] = np.eye(arena.classes)[arena.y[arena.first]]
-    return sessions.init(key, learner, arena.X, y=y, strategy=strategy, guarded=plan.strategy == AUTO,
-                         members=lane.members)  # fmt: skip
+    session = sessions.init(key, learner, arena.X, y=y, strategy=strategy, guarded=plan.strategy == AUTO,
+                            members=lane.members)  # fmt: skip
+    if plan.strategy not in COMPARED:
+        return session
+    check_place(COMPARED[plan.strategy], learner, boxed=False)
+    return replace(session, strategy=COMPARED[plan.strategy])
 
 
 def _measure(curve: ClassCurve, committee: Any, pool: Any, arena: ClassArena) -> None:

@@ -14,7 +14,8 @@ from strongsuit import recipes
 from strongsuit.active import session as sessions
 from strongsuit.active.box import Box
 from strongsuit.active.committee import Committee, accompanied, answer, train
-from strongsuit.active.evidence import gather
+from strongsuit.active.evidence import FOLDS, gather
+from strongsuit.active.folds import cross_fitted, seen_from_outside
 from strongsuit.active.pool import Pool
 from strongsuit.active.strategies import find_strategy
 from strongsuit.active.strategy import Strategy, propose
@@ -202,6 +203,10 @@ def _choose(key: Key, strategy: Strategy, committee: Committee, pool: Pool, aren
     truth = arena.label(pool, np.arange(len(pool.X))) if strategy.evaluation_only else None
     began = cpu_clock()
     evidence = gather(key, committee if strategy.learns else None, pool, strategy.needs, box=arena.box, y_true=truth)
+    if FOLDS in strategy.needs:
+        own, needs = key_for(key, "folds"), strategy.needs
+        folds = cross_fitted(own, committee.learner, pool, len(committee.keys), needs)
+        evidence = replace(evidence, folds=seen_from_outside(own, folds, pool, needs))
     chosen = propose(key, strategy, evidence, b)
     curve.select_seconds += cpu_clock() - began
     if chosen.degraded:

@@ -12,8 +12,8 @@ import typer
 
 from strongsuit.cli.progress import stages
 
-PARTITION, DAL, CLASSIFICATION, IMAGES = "partition", "dal", "classification", "images"
-SUITES = (PARTITION, DAL, CLASSIFICATION, IMAGES)  # images: classification of pictures alone
+PARTITION, DAL, CLASSIFICATION, IMAGES, AUTOAL = "partition", "dal", "classification", "images", "autoal"
+SUITES = (PARTITION, DAL, CLASSIFICATION, IMAGES, AUTOAL)  # images: classification of pictures alone
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -36,13 +36,11 @@ def run(
     suite: Annotated[
         str,
         typer.Argument(
-            help="The benchmark: partition, dal (which rows to label, regression), classification, or images, which is "
-            "classification of pictures alone."
+            help="The benchmark: partition, dal (which rows to label, regression), classification, images, which is "
+            "classification of pictures alone, or autoal, searches for a strategy."
         ),
     ],
-    tables: Annotated[
-        str | None, typer.Option(help="partition, classification, images: sets, with commas; default: all.")
-    ] = None,
+    tables: Annotated[str | None, typer.Option(help="All but dal: tables or sets, with commas; default: all.")] = None,
     methods: Annotated[str | None, typer.Option(help="partition: methods, with commas; default: all.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="partition: random splits a table.")] = 10,
     learner: Annotated[str, typer.Option(help="partition: what single model and experts are made of.")] = "auto",
@@ -64,7 +62,7 @@ def run(
         str, typer.Option(help="dal: what is trained: product, network, network_cold, published or cold.")
     ] = "product",
     lane: Annotated[
-        str, typer.Option(help="classification, images: the learner, linear, mlp or cnn (pixels).")
+        str, typer.Option(help="classification, images, autoal: the learner, linear, mlp or cnn (pixels).")
     ] = "linear",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     limit: Annotated[float, typer.Option(min=1, help="Seconds after which a cell is given up.")] = 3_600.0,
@@ -98,6 +96,12 @@ def run(
                 _words(tables), _words(strategies), repeats=repeats, lane=lane, pictures=suite == IMAGES
             )
             run_class_plans(grid_, out, **given)
+        elif suite == AUTOAL:
+            from strongsuit.bench.autoal_bench import autoal_plans
+            from strongsuit.bench.class_bench import run_class_plans
+
+            grid_ = autoal_plans(_words(tables), _words(strategies), repeats=repeats, lane=lane)
+            run_class_plans(grid_, out, **given)
         else:
             from strongsuit.bench.dal_bench import plans, run_plans
 
@@ -109,6 +113,8 @@ def run(
         _show(out, out, split, learner, as_json)
     elif suite in (CLASSIFICATION, IMAGES):
         _show_classes(out, out, lane, as_json)
+    elif suite == AUTOAL:
+        _show_searches(out, out, lane, as_json)
     else:
         _show_dal(out, out, protocol, as_json)
 
@@ -120,7 +126,7 @@ def report(
     split: Annotated[str | None, typer.Option(help="Which split, if the records hold both.")] = None,
     learner: Annotated[str | None, typer.Option(help="Which learner, if the records hold several.")] = None,
     protocol: Annotated[str | None, typer.Option(help="dal: which protocol, if the records hold several.")] = None,
-    lane: Annotated[str | None, typer.Option(help="classification: which lane, if there are several.")] = None,
+    lane: Annotated[str | None, typer.Option(help="classification, autoal: which lane, if there are several.")] = None,
     as_json: Json = False,
 ) -> None:
     """Tables of test errors with paired tests, and verdicts: of deployed models, or of strategies and claims.
@@ -130,7 +136,9 @@ def report(
     from strongsuit.bench.records import require_records
 
     suites = {record.get("suite") for record in require_records(folder)}
-    if CLASSIFICATION in suites:
+    if AUTOAL in suites:
+        _show_searches(folder, out, lane, as_json)
+    elif CLASSIFICATION in suites:
         _show_classes(folder, out, lane, as_json)
     elif DAL in suites:
         _show_dal(folder, out, protocol, as_json)
@@ -167,6 +175,17 @@ def _show_classes(folder: Path, out: Path | None, lane: str | None, as_json: boo
     from strongsuit.bench.records import require_records
 
     summary = summarise(require_records(folder), lane=lane)
+    files = write_report(summary, out) if out else []
+    _say(plain(summary) if as_json else markdown(summary), files)
+
+
+def _show_searches(folder: Path, out: Path | None, lane: str | None, as_json: bool) -> None:
+    from strongsuit.bench.autoal_pages import as_json as plain
+    from strongsuit.bench.autoal_pages import markdown, write_report
+    from strongsuit.bench.autoal_report import summarise_search
+    from strongsuit.bench.records import require_records
+
+    summary = summarise_search(require_records(folder), lane=lane)
     files = write_report(summary, out) if out else []
     _say(plain(summary) if as_json else markdown(summary), files)
 

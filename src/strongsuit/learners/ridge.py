@@ -43,6 +43,7 @@ class Ridge:
     length: float = 2.4
     octaves: int = 4
     traceable: ClassVar[bool] = False
+    linear: ClassVar[bool] = True  # a ridge regression on `embed`
 
     def fit(self, key: Key, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Params:
         """Parameters fitted to the rows of X (n, d), y (n, k) with weight w (n,) above zero."""

@@ -12,6 +12,7 @@
 | `select_al` | `select_al` | the batch of the strategy that suits the number of labels |
 | `refine` | `refine` | the last strategy's choice among what the others choose of random parts, again and again |
 
-Each is a `combine` of the table: `rule(key, parts, evidence, b) -> Selection`. None of them fits anything. Bandits
-learn from what they recorded of earlier batches (`active/memory.py`), which only a session that lives on has.
+Each is a `combine` of the table: `rule(key, parts, evidence, b) -> Selection`. None of them trains a model: what
+`autoal` learns from is trained by `folds.py`; only its look ahead refits a last layer. Bandits learn from what they
+recorded of earlier batches (`active/memory.py`), which only a session that lives on has.
 """

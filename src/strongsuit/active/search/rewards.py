@@ -1,14 +1,17 @@
 """What a labelled row was worth: one number per row that a model of other rows has not seen.
 
 The loss of a row, as published for AutoAL, says that it was hard; mislabelled rows are. Its influence says how much
-the loss of other rows falls when the model takes it in (after Koh and Liang, 2017): to first order
-v_j = mean_i g_i' H^-1 g_j, with gradients g of the rows' losses and the Hessian H of the penalised training loss.
+the loss of other rows falls when the model takes it in: to first order v_j = mean_i g_i' H^-1 g_j, with gradients g of
+the rows' losses and the Hessian H of the penalised training loss (`core.bilevel.influence`). For a ridge regression the
+fall is known exactly.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+
+from strongsuit.core import bilevel
 
 MOST = 2_000  # weights of the last layer: of wider ones, the directions in which features are largest
 CLIP = 3.0
@@ -38,25 +41,44 @@ def influence(
     `said` (n, k) predictions of rows with targets y (n, k) and features Z (n, q), the last column 1; the layer was
     trained on features Z_train (t, q), where it said said_train (t, k) if it is a softmax, None if it is linear.
     `judges` (n,) bool: rows whose loss counts, all by default. `weights` (n,) and `weights_train` (t,) of the rows'
-    losses, where the training of a softmax weighed them. Targets that a linear layer knows in other units than the
-    model must come in these.
+    losses, where the training of a softmax weighed them. Predictions and targets of a linear layer may be in any units,
+    the same for both: its Hessian has none of them, so a change of units is a factor of all influences.
     """
     if said_train is not None:
-        Z, Z_train = _leading(Z, Z_train, MOST // y.shape[1])
+        Z, Z_train = leading(Z, Z_train, MOST // y.shape[1])
     errors = said - y if weights is None else (said - y) * weights[:, None]
-    counted = np.ones(len(Z), bool) if judges is None else judges
-    own = errors[:, :, None] * Z[:, None, :]
-    flat = own.reshape(len(Z), -1)
-    total = flat[counted].sum(0)
-    solved = _linear(total, flat, Z_train, penalty) if said_train is None else _softmax(
-        total, flat, said_train, Z_train, penalty, weights_train
-    )  # fmt: skip
-    towards_all, towards_own = solved
+    g = errors[:, :, None] * Z[:, None, :]
+    counted = np.ones(len(Z)) if judges is None else judges
+    if said_train is None:  # a squared error has the same Hessian for every output
+        return bilevel.influence(g, ridged(Z_train.T @ Z_train, penalty), counted)
+    hessian = softmax_hessian(said_train, Z_train, weights_train)
+    return bilevel.influence(g.reshape(len(Z), -1), ridged(hessian, penalty), counted)
+
+
+def refitted(
+    said: np.ndarray,
+    y: np.ndarray,
+    Z: np.ndarray,
+    Z_train: np.ndarray,
+    *,
+    penalty: float = 1.0,
+    judges: np.ndarray | None = None,
+) -> np.ndarray:
+    """By how much (n,) the mean squared error of the other rows falls when a ridge regression takes in row j: exactly.
+
+    v_j = mean_{i != j} e_i^2 - (e_i - c_ij e_j / (1 + c_jj))^2 with e = y - said, c_ij = z_i' A^-1 z_j and
+    A = Z_train' Z_train + penalty I (Sherman and Morrison, 1950), summed over outputs; arguments as of `influence`.
+    """
+    error, counted = y - said, np.ones(len(Z)) if judges is None else np.asarray(judges, float)
+    c = Z @ cho_solve(cho_factor(ridged(Z_train.T @ Z_train, penalty), lower=True), Z.T)
+    step = c / (1.0 + np.diag(c))
+    falls = 2.0 * step * (error @ error.T) - step**2 * (error**2).sum(1)
+    np.fill_diagonal(falls, 0.0)
     others = counted.sum() - counted
-    return (towards_all - np.where(counted, towards_own, 0.0)) / np.maximum(others, 1)
+    return counted @ falls / np.where(others > 0.0, others, 1.0)
 
 
-def _leading(Z: np.ndarray, Z_train: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
+def leading(Z: np.ndarray, Z_train: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Both features in the `width` directions in which they are largest together, if they are wider."""
     if Z.shape[1] <= width:
         return Z, Z_train
@@ -64,33 +86,24 @@ def _leading(Z: np.ndarray, Z_train: np.ndarray, width: int) -> tuple[np.ndarray
     return Z @ basis, Z_train @ basis
 
 
-def standardised(reward: np.ndarray) -> np.ndarray:
-    """A fold's rewards (n,) of mean 0 and deviation 1, cut at CLIP; zero where they are all alike."""
-    spread = reward.std()
+def standardised(reward: np.ndarray, like: np.ndarray | None = None) -> np.ndarray:
+    """A fold's rewards (n,) of mean 0 and deviation 1, or on the scale that does this to those `like` (n,), cut at
+    CLIP; zero where these are all alike."""
+    like = reward if like is None else like
+    spread = like.std()
     if not spread > 0.0:
         return np.zeros_like(reward)
-    return np.clip((reward - reward.mean()) / spread, -CLIP, CLIP)
+    return np.clip((reward - like.mean()) / spread, -CLIP, CLIP)
 
 
-def _linear(total: np.ndarray, flat: np.ndarray, Z: np.ndarray, penalty: float) -> tuple[np.ndarray, np.ndarray]:
-    """total' H^-1 g_j and g_j' H^-1 g_j (n,) for squared errors: H = Z'Z + penalty I for every output apart."""
-    q = Z.shape[1]
-    factor = cho_factor(Z.T @ Z + penalty * np.eye(q), lower=True)
-    rows = flat.reshape(-1, q)
-    solved = cho_solve(factor, rows.T).T.reshape(flat.shape)
-    return solved @ total, (solved * flat).sum(1)
+def ridged(hessian: np.ndarray, penalty: float) -> np.ndarray:
+    """The Hessian (p, p) with the penalty's added."""
+    return hessian + penalty * np.eye(len(hessian))
 
 
-def _softmax(
-    total: np.ndarray, flat: np.ndarray, said: np.ndarray, Z: np.ndarray, penalty: float, weights: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The same for cross entropy: H = weighted sum over training rows of (diag p - pp') (x) zz', plus penalty I."""
-    factor = cho_factor(_hessian(said, Z, weights) + penalty * np.eye(flat.shape[1]), lower=True, overwrite_a=True)
-    solved = cho_solve(factor, flat.T).T
-    return solved @ total, (solved * flat).sum(1)
-
-
-def _hessian(said: np.ndarray, Z: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+def softmax_hessian(said: np.ndarray, Z: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """The Hessian (k q, k q) of the summed cross entropy of a softmax layer that says `said` (n, k) at features Z
+    (n, q): the sum over rows, weighted by `weights` (n,), of (diag p - pp') (x) zz'."""
     k, q = said.shape[1], Z.shape[1]
     found = np.empty((k, q, k, q))
     for c in range(k):

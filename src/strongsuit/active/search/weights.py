@@ -9,11 +9,13 @@ Shapes: B searches side by side, each on some of the F folds; c rows a fold, pad
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 STEPS, RATE = 150, 0.05  # of Adam
+AFRESH = 25  # steps after which rewards that depend on what is taken are told anew
 PULL = 0.5  # times the divergence of the weights from equal ones
 HOT, COLD = 1.0, 0.1  # temperature, in standard deviations of the scores, at the first and the last step
 EVEN = float(np.log(np.e - 1.0))  # softplus of it is 1
@@ -29,6 +31,7 @@ class Lesson:
     """What is learned from: `ranks` (F, c, K) in [0, 1] of labelled rows in the eyes of strategies that did not see
     their labels, a `reward` (F, c) for each row, `real` (F, c) false where there is no row, and the number `take` (F,)
     of rows that a batch takes of each fold. `features` (F, c, q) are looked at only by weights that depend on the row.
+    `again(f, taken)` tells the rewards of the rows of fold f anew when each is taken so far, where they depend on it.
     """
 
     ranks: np.ndarray
@@ -36,6 +39,7 @@ class Lesson:
     real: np.ndarray
     take: np.ndarray
     features: np.ndarray | None = None
+    again: Callable[[int, np.ndarray], np.ndarray] | None = None
 
     @property
     def share(self) -> float:
@@ -71,18 +75,26 @@ class Weights:
         own = _softplus(self.even + EVEN)
         return own / own.sum(1, keepdims=True)
 
+    def one(self, search: int) -> Weights:
+        """Those of one search alone."""
+        return Weights(
+            *(None if part is None else part[search : search + 1] for part in (self.even, self.out, self.within))
+        )
+
 
 @dataclass(frozen=True)
 class Learned:
     """Weights (K,) that sum to 1: those learned, blended with equal ones by `blend`; `gains` (F,) the mean reward of
     the rows taken over that of the mean rank; `gradient` the norm of the first gradient; `reason` says why the search
-    was not used, "" if it was."""
+    was not used, "" if it was. `by_row` are weights that depend on the row and have the share as their mean; see
+    `mixed_by_row`."""
 
     share: np.ndarray
     blend: float
     gains: np.ndarray
     gradient: float
     reason: str = ""
+    by_row: Weights | None = None
 
 
 def learn(
@@ -95,10 +107,12 @@ def learn(
     if draws is not None:
         found += [np.zeros((B, K, len(draws))), np.tile(draws, (B, 1, 1))]
     moments = [(np.zeros_like(one), np.zeros_like(one)) for one in found]
-    first = np.zeros(B)
+    first, reward, near = np.zeros(B), lesson.reward, None
     for step in range(steps):
-        heat = HOT * (COLD / HOT) ** (step / max(1, steps - 1))
-        _, slopes = loss_and_slopes(lesson, used, Weights(*found), heat=heat, pull=pull)
+        heat, now = HOT * (COLD / HOT) ** (step / max(1, steps - 1)), Weights(*found)
+        if lesson.again is not None and step % AFRESH == 0:
+            reward = _afresh(lesson, used, now, heat)
+        _, slopes, near = _at(lesson, used, now, heat, pull, reward, near)
         if step == 0:
             first = np.sqrt(sum((slope.reshape(B, -1) ** 2).sum(1) for slope in slopes))
         for place, slope in enumerate(slopes):
@@ -111,66 +125,135 @@ def loss_and_slopes(
     lesson: Lesson, used: np.ndarray, weights: Weights, *, heat: float, pull: float
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     """Minus the mean reward (B,) of the rows that are softly taken, plus the pull towards equal weights; and its
-    gradient by `even`, and by `out` and `within` where there are these. The temperature is not differentiated."""
+    gradient by `even`, and by `out` and `within` where there are these. Neither the temperature nor the reward is
+    differentiated."""
+    return _at(lesson, used, weights, heat, pull, lesson.reward, None)[:2]
+
+
+def _at(
+    lesson: Lesson, used: np.ndarray, weights: Weights, heat: float, pull: float, reward: np.ndarray, near
+) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """The same at rewards (F, c) or (B, F, c), and the thresholds (B, F, 1) of the rows taken, found from those `near`
+    them."""
     W, K = weights.of(lesson.features), lesson.ranks.shape[-1]
     seen = used[:, :, None] & lesson.real  # (B, F, c)
     centred = lesson.ranks - (1.0 - lesson.share)
     scores = (W * centred).sum(-1)
     tau = heat * _spread(scores, seen)
-    taken = soft_take(scores, seen, lesson.take, tau)
+    taken, near = _cut(scores, seen, lesson.take, tau, near)
     count = (used * lesson.take).sum(1)
     q = _mean_shares(W, seen)
-    loss = -(taken * lesson.reward).sum((1, 2)) / count + pull * (q * np.log(q * K)).sum(1)
-    by_score = _through_take(-lesson.reward / count[:, None, None], taken, tau)
+    loss = -(taken * reward).sum((1, 2)) / count + pull * (q * np.log(q * K)).sum(1)
+    by_score = _through_take(-reward / count[:, None, None], taken, tau)
     by_weight = by_score[..., None] * centred
-    return loss + _shrunk(weights), _through_softplus(by_weight, pull, W, q, seen, weights, lesson.features)
+    return loss + _shrunk(weights), _through_softplus(by_weight, pull, W, q, seen, weights, lesson.features), near
+
+
+def _afresh(lesson: Lesson, used: np.ndarray, weights: Weights, heat: float) -> np.ndarray:
+    """The rewards (B, F, c) anew, of the folds that each search uses, at how far it takes each row."""
+    scores = (weights.of(lesson.features) * (lesson.ranks - (1.0 - lesson.share))).sum(-1)
+    seen = used[:, :, None] & lesson.real
+    taken = soft_take(scores, seen, lesson.take, heat * _spread(scores, seen))
+    found = np.zeros(taken.shape)
+    for search, fold in zip(*np.nonzero(used), strict=True):
+        real = lesson.real[fold]
+        found[search, fold, real] = lesson.again(fold, taken[search, fold, real])
+    return found
 
 
 def soft_take(scores: np.ndarray, seen: np.ndarray, take: np.ndarray, tau: np.ndarray) -> np.ndarray:
     """How far (B, F, c) each row is taken, between 0 and 1: a sigmoid about a threshold by which the rows seen of each
-    fold sum to its count. Newton's steps inside a shrinking interval, from where a hard choice would cut."""
+    fold sum to its count."""
+    return _cut(scores, seen, take, tau, None)[0]
+
+
+def _cut(
+    scores: np.ndarray, seen: np.ndarray, take: np.ndarray, tau: np.ndarray, near: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The same and the thresholds (B, F, 1). Newton's steps inside a shrinking interval, from thresholds `near` these
+    or from where a hard choice would cut."""
     tau = tau[:, None, None]
     some, count = seen.any(-1, keepdims=True), np.broadcast_to(take[:, None], (*seen.shape[:2], 1))
-    ordered = np.sort(np.where(seen, scores, -np.inf), axis=-1)[..., ::-1]
-    ends = np.take_along_axis(ordered, np.concatenate([count - 1, count], -1), -1)
-    middle = np.where(some & np.isfinite(ends).all(-1, keepdims=True), ends.mean(-1, keepdims=True), 0.0)
     low = np.where(some, np.where(seen, scores, np.inf).min(-1, keepdims=True) - 40.0 * tau, 0.0)
-    high = np.where(some, ordered[..., :1] + 40.0 * tau, 0.0)
+    high = np.where(some, np.where(seen, scores, -np.inf).max(-1, keepdims=True) + 40.0 * tau, 0.0)
+    middle, wanted = _hard_cut(scores, seen, some, count) if near is None else near, np.where(some, count, 0.0)
     for _ in range(_NEWTON):
         found = np.where(seen, _sigmoid((scores - middle) / tau), 0.0)
-        excess = found.sum(-1, keepdims=True) - np.where(some, count, 0.0)
-        if np.abs(excess).max() < _EXACT:
+        excess = found.sum(-1, keepdims=True) - wanted
+        rests = np.abs(excess) < _EXACT
+        if rests.all():
             break
         low, high = np.where(excess > 0.0, middle, low), np.where(excess > 0.0, high, middle)
         slope = (found * (1.0 - found)).sum(-1, keepdims=True) / tau
         step = middle + excess / np.maximum(slope, 1e-300)
-        middle = np.where((step > low) & (step < high), step, 0.5 * (low + high))
-    return found
+        # Where a threshold is found its step is nothing, and half the interval would lead away from it.
+        middle = np.where(rests | ((step > low) & (step < high)), step, 0.5 * (low + high))
+    return found, middle
 
 
-def blended(lesson: Lesson, *, steps: int = STEPS, pull: float = PULL) -> Learned:
+def _hard_cut(scores: np.ndarray, seen: np.ndarray, some: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The middle (B, F, 1) between the last row that a hard choice takes of each fold and the first that it leaves."""
+    ordered = np.sort(np.where(seen, scores, -np.inf), axis=-1)[..., ::-1]
+    ends = np.take_along_axis(ordered, np.concatenate([count - 1, count], -1), -1)
+    return np.where(some & np.isfinite(ends).all(-1, keepdims=True), ends.mean(-1, keepdims=True), 0.0)
+
+
+def blended(lesson: Lesson, *, steps: int = STEPS, pull: float = PULL, draws: np.ndarray | None = None) -> Learned:
     """Weights learned on all folds, blended with equal ones as far as they prove better than the mean rank on folds
     that took no part: the smallest blend whose mean gain is within a standard error of the best one's."""
     folds, K = lesson.reward.shape[0], lesson.ranks.shape[-1]
     used = np.vstack([np.ones(folds, bool), ~np.eye(folds, dtype=bool)])
-    found = learn(lesson, used, steps=steps, pull=pull)
-    whole, *apart = found.shares()
-    gains = np.array([[gain(lesson, f, _mixed(one, blend)) for blend in BLENDS] for f, one in enumerate(apart)])
+    found = learn(lesson, used, steps=steps, pull=pull, draws=draws)
+    whole, *apart = (found.one(search) for search in range(folds + 1))
+    gains = np.array(
+        [[gain(lesson, f, _shares(lesson, f, one, blend)) for blend in BLENDS] for f, one in enumerate(apart)]
+    )
     mean, error = gains.mean(0), gains.std(0, ddof=1) / folds**0.5
     best = int(np.argmax(mean))
     # A gain in one fold alone is exactly its own standard error: rounding must not decide whether that is enough.
     chosen = int(np.flatnonzero(mean >= mean[best] - error[best] * (1.0 + 1e-9))[0])
     reason = "no_gain_over_rank_average" if BLENDS[chosen] == 0.0 and K > 1 else ""
-    gradient = float(found.gradient[0])
-    return Learned(_mixed(whole, BLENDS[chosen]), BLENDS[chosen], gains[:, chosen], gradient, reason)
+    share = _mixed(_mean_shares(whole.of(lesson.features), lesson.real[None])[0], BLENDS[chosen])
+    by_row = whole if draws is not None and BLENDS[chosen] > 0.0 else None
+    return Learned(share, BLENDS[chosen], gains[:, chosen], float(found.gradient[0]), reason, by_row)
 
 
 def gain(lesson: Lesson, fold: int, weights: np.ndarray) -> float:
-    """The mean reward of the rows that weights (K,) take of a fold, over that of the rows which the mean rank takes."""
-    real = lesson.real[fold]
-    ranks, reward = lesson.ranks[fold][real], lesson.reward[fold][real]
-    ours, even = (reward[_best(score, int(lesson.take[fold]))].mean() for score in (ranks @ weights, ranks.mean(1)))
-    return float(ours - even)
+    """The mean reward of the rows that weights (K,), or (c, K) of each row, take of a fold, over that of the rows which
+    the mean rank takes."""
+    ranks, count = lesson.ranks[fold][lesson.real[fold]], int(lesson.take[fold])
+    ours, even = (_best(score, count) for score in (weighted(ranks, weights, lesson.share), ranks.mean(1)))
+    return _worth(lesson, fold, ours) - _worth(lesson, fold, even)
+
+
+def weighted(ranks: np.ndarray, weights: np.ndarray, share: float) -> np.ndarray:
+    """The scores (n,) of rows with these ranks (n, K): weighted sums, in which ranks that a batch of this share of the
+    rows would not reach count against a row if its weights are its own."""
+    return ranks @ weights if weights.ndim == 1 else ((ranks - (1.0 - share)) * weights).sum(1)
+
+
+def _worth(lesson: Lesson, fold: int, picks: np.ndarray) -> float:
+    """The mean reward of rows of a fold; where it depends on what is taken, that along the way from none to these, by
+    the trapezoid rule."""
+    reward = lesson.reward[fold][lesson.real[fold]]
+    if lesson.again is not None:
+        taken = np.zeros(len(reward))
+        taken[picks] = 1.0
+        reward = 0.5 * (reward + lesson.again(fold, taken))
+    return float(reward[picks].mean())
+
+
+def _shares(lesson: Lesson, fold: int, weights: Weights, blend: float) -> np.ndarray:
+    """The blended weights (K,) of one search for a fold's rows, or (c, K) where they depend on the row."""
+    if weights.out is None:
+        return _mixed(weights.shares()[0], blend)
+    return mixed_by_row(weights, lesson.features[fold][lesson.real[fold]], blend)
+
+
+def mixed_by_row(weights: Weights, features: np.ndarray, blend: float) -> np.ndarray:
+    """Weights (n, K) that depend on the features (n, q) of the rows, of mean sum 1, blended with equal ones."""
+    W = weights.of(features[None])[0, 0]
+    return blend * W / W.sum(1).mean() + (1.0 - blend) / W.shape[1]
 
 
 def _best(score: np.ndarray, count: int) -> np.ndarray:

@@ -1,0 +1,116 @@
+"""What the records of the comparison of searches say: differences to votes, ranks, cost, and whether AutoAL may be a
+default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from strongsuit.active.class_strategies import SEARCHED
+from strongsuit.bench.autoal_bench import COVERING, MEAN_RANK, SEARCH, SEARCHES, SUITE, VOTE
+from strongsuit.bench.class_report import Against, ClassSummary, against, summarise
+from strongsuit.bench.records import Record
+
+BASES = (MEAN_RANK, VOTE)
+SLACK = 0.002  # of accuracy, by which a default may fall behind the mean rank on no set
+ABOVE = 3  # sets on which it must be above the mean rank
+REPEATS = 50  # repetitions from which a verdict counts: with few, luck decides (CDALBench, NeurIPS 2024)
+DEAREST = 2.0  # a query, in scorings of all candidates
+
+
+@dataclass(frozen=True)
+class Best:
+    """The candidate of largest mean area on a set, which is known in hindsight only, and the search's difference to
+    it."""
+
+    name: str
+    aulc: float
+    difference: Against | None
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """Beside the summary of the classification benchmark: searches against each of BASES by set, the best candidate,
+    the share of each candidate's weight (t, K) by round, and what a query costs in scorings of all candidates."""
+
+    base: ClassSummary
+    against: Mapping[str, Mapping[tuple[str, str], Against]]
+    best: Mapping[str, Best]
+    weights: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    cost: Mapping[str, float]
+    verdicts: tuple[tuple[bool, str], ...]
+
+    @property
+    def repeats(self) -> int:
+        """The fewest repetitions that the search has on a set."""
+        return min((len(c.repeats) for (_, name), c in self.base.curves.items() if name == SEARCH), default=0)
+
+
+def summarise_search(records: Iterable[Record], *, lane: str | None = None) -> SearchSummary:
+    """The figures of the records of one lane. Raises InputError if there are several and none is named."""
+    records = list(records)
+    base = summarise(records, lane=lane, suite=SUITE)
+    found = {name: against(base.curves, name, _searches(base)) for name in BASES}
+    own = [record for record in records if record.get("suite") == SUITE and record["lane"] == base.lane]
+    return SearchSummary(
+        base, found, {task: _best(base, task) for task in base.tasks},
+        {task: weights for task in base.tasks if (weights := _weights(own, task)) is not None},
+        _cost(base), tuple(_verdicts(base, found[MEAN_RANK])),
+    )  # fmt: skip
+
+
+def _searches(base: ClassSummary) -> list[str]:
+    """Searches that are there, and the rule which they have to beat."""
+    return [name for name in dict.fromkeys((*SEARCHES, COVERING)) if any(name == one for _, one in base.curves)]
+
+
+def _best(base: ClassSummary, task: str) -> Best:
+    means = {name: base.curves[task, name].aulc.mean() for name in SEARCHED if (task, name) in base.curves}
+    if not means:
+        return Best("", float("nan"), None)
+    name = max(means, key=means.get)
+    return Best(name, float(means[name]), against(base.curves, name, (SEARCH,)).get((task, SEARCH)))
+
+
+def _weights(records: list[Record], task: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Numbers of labels (t,) and the mean share (t, K) of each candidate's weight, over repetitions."""
+    runs = [r for r in records if (r["task"], r["strategy"]) == (task, SEARCH) and r["accuracy"] is not None]
+    rounds = [[[fact["weights"].get(name, 0.0) for name in SEARCHED] for fact in run["facts"]] for run in runs]
+    length = min((len(run) for run in rounds), default=0)
+    if not length:
+        return None
+    return np.array(runs[0]["labels"][:length], float), np.mean([run[:length] for run in rounds], axis=0)
+
+
+def _cost(base: ClassSummary) -> dict[str, float]:
+    """CPU seconds of the search's query over those of the mean rank's, which scores all candidates once."""
+    pairs = {task: (base.curves.get((task, SEARCH)), base.curves.get((task, MEAN_RANK))) for task in base.tasks}
+    return {
+        task: search.query_seconds / once.query_seconds
+        for task, (search, once) in pairs.items()
+        if search is not None and once is not None and once.query_seconds > 0.0
+    }
+
+
+def _verdicts(base: ClassSummary, found: Mapping[tuple[str, str], Against]) -> Iterable[tuple[bool, str]]:
+    """Each condition for a default with whether the figures hold it; none without runs of the search."""
+    own = {task: found[task, SEARCH] for task in base.tasks if (task, SEARCH) in found}
+    if not own:
+        return
+    low = {task: one.interval.low if one.interval else -np.inf for task, one in own.items()}
+    worst = min(low, key=low.get)
+    yield (
+        low[worst] > -SLACK,
+        f"not below {MEAN_RANK}: least lower end of an interval {100 * low[worst]:+.2f} points, on {worst} (more than "
+        f"{-100 * SLACK:g} on every set)",
+    )
+    above = [task for task in own if low[task] > 0.0]
+    yield (
+        len(above) >= ABOVE,
+        f"above {MEAN_RANK} on at least {ABOVE} sets: on {len(above)} of {len(own)} ({', '.join(above) or 'none'})",
+    )
+    pairs = against(base.curves, COVERING, (SEARCH,))
+    mean = float(np.mean([one.difference for one in pairs.values()])) if pairs else float("nan")
+    yield mean >= 0.0, f"not below {COVERING} on the mean: difference {100 * mean:+.2f} points over {len(pairs)} sets"

@@ -104,17 +104,26 @@ def version_of(connection: Connection) -> int:
     return max(connection.scalars(select(schema_version.c.version)), default=0)
 
 
+def latest() -> int:
+    """The version of the tables that this release makes."""
+    return len(MIGRATIONS)
+
+
 def check_version(found: int) -> None:
     """StoreOld or StoreNew unless the tables are those of this release, or there are none yet."""
-    if found > len(MIGRATIONS):
-        raise StoreNew(
-            f"the store has tables of version {found}, this release knows up to {len(MIGRATIONS)}: "
-            "install a newer strongsuit"
-        )
-    if 0 < found < len(MIGRATIONS):
+    check_newer(found)
+    if 0 < found < latest():
         raise StoreOld(
-            f"the store has tables of version {found}, this release needs {len(MIGRATIONS)}: "
+            f"the store has tables of version {found}, this release needs {latest()}: "
             "run `strongsuit store upgrade`, which makes a backup first"
+        )
+
+
+def check_newer(found: int) -> None:
+    """StoreNew for tables of a newer release."""
+    if found > latest():
+        raise StoreNew(
+            f"the store has tables of version {found}, this release knows up to {latest()}: install a newer strongsuit"
         )
 
 

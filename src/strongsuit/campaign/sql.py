@@ -16,7 +16,18 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from strongsuit._optional import require
 from strongsuit.campaign.chain import Event, stamp, stored
-from strongsuit.campaign.schema import campaigns, check_version, claims, events, links, migrate, snapshots, version_of
+from strongsuit.campaign.schema import (
+    campaigns,
+    check_newer,
+    check_version,
+    claims,
+    events,
+    latest,
+    links,
+    migrate,
+    snapshots,
+    version_of,
+)
 from strongsuit.campaign.snapshot import Snapshot
 from strongsuit.campaign.sqlite import BUSY_SECONDS, WRITES, Turns, no_shared_memory, prepare
 from strongsuit.campaign.store import Listed, check_order, unknown
@@ -54,11 +65,12 @@ class SqlStore:
         self._process, self._begun = -1, threading.Lock()
         self._engine: Engine | None = None
         self._turns: Turns | None = None
-        with self.turn(""), self.writing() as connection:
-            found = version_of(connection)
+        with self.turn(""), _troubles(self):
+            with self.engine.begin() as connection:
+                found = version_of(connection)
             check_version(found)
             if found == 0:
-                upgrade_all(connection, found)
+                upgraded(self.engine)
 
     def __repr__(self) -> str:
         return f"SqlStore({self._url.render_as_string(hide_password=True)!r})"
@@ -199,13 +211,22 @@ class SqlStore:
                 self._engine.dispose()
 
 
-def upgrade_all(connection: Connection, found: int) -> None:
-    """Applies the migrations that lack, in the connection's transaction."""
-    from strongsuit import __version__
-    from strongsuit.campaign.schema import MIGRATIONS
+def opened_engine(url: str) -> Engine:
+    """An engine of a URL, whatever tables are there."""
+    return _engine(_checked(url))
 
-    for version in range(found, len(MIGRATIONS)):
-        migrate(connection, version, at=stamp(datetime.now(UTC)), package=__version__)
+
+def upgraded(engine: Engine) -> None:
+    """Applies the migrations that lack, each in one transaction with its record."""
+    from strongsuit import __version__
+
+    while True:
+        with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            found = version_of(connection)
+            check_newer(found)
+            if found == latest():
+                return
+            migrate(connection, found, at=stamp(datetime.now(UTC)), package=__version__)
 
 
 def _append(connection: Connection, campaign: str, given: Sequence[Event], after: int) -> int:

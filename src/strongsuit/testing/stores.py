@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -230,8 +231,12 @@ class CrashingStore:
         event.listen(self.store.engine, "after_cursor_execute", count)
         try:
             return self.store.append(campaign, events, after)
+        except Crash:
+            pass  # its traceback holds the driver's cursors, and they the lock: a new one is raised below
         finally:
             event.remove(self.store.engine, "after_cursor_execute", count)
+        gc.collect()
+        raise Crash
 
     def _die(self) -> None:
         if self.kill:

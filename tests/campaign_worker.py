@@ -1,4 +1,4 @@
-"""A process that goes on with a scripted campaign and dies on purpose: python campaign_worker.py URL AT WHEN STATEMENT."""
+"""A process that goes on with a scripted campaign and dies on purpose: campaign_worker.py URL AT WHEN STATEMENT."""
 
 from __future__ import annotations
 

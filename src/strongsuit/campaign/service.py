@@ -102,7 +102,7 @@ class Campaign:
         All or nothing, unless `partial`. The same answer again changes nothing; another one raises AlreadyTold. Raises
         UnknownRow and InvalidLabel.
         """
-        given = answers_of(answers, self.state.settings, cost=cost, seconds=seconds, note=note)
+        given = answers_of(answers, self.desk.state.settings, cost=cost, seconds=seconds, note=note)
         rows = self._rows([one.row for one in given], by_row=by_row)
         told = tuple(replace(one, row=row) for one, row in zip(given, rows, strict=True))
         return self.desk.commit(co.Tell(by or login(), told, request, partial, self._costs), decide_tell)
@@ -260,7 +260,7 @@ class Campaign:
 
     def _rows(self, keys: Sequence[Any], *, by_row: bool) -> list[Any]:
         """The rows of keys; what is no key stays as it is, for the verb to refuse."""
-        if by_row or self.state.settings["pool"].get("key") is None:
+        if by_row or self.desk.state.settings["pool"].get("key") is None:
             return [int(key) if _is_whole(key) else key for key in keys]
         if self.pool is not None:
             return [str(key) if row is None else row for key, row in zip(keys, self.pool.rows_of(keys), strict=True)]

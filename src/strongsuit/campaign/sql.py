@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,11 @@ _NO_WAL = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN", "SQLITE_PROTOCOL"}
 _POSTGRES_FULL, _POSTGRES_BUSY = {"53100"}, {"40001", "40P01", "55P03", "57014"}
 
 _E = events.c
+# One row of nothing for a campaign without such events, no row for one that is not there.
 _PAGE = (
     select(_E.position, _E.part, _E.kind, _E.v, _E.at, _E.by, _E.request, _E.body, _E.digest)
-    .where(_E.campaign == bindparam("id_"), _E.position > bindparam("after_"))
+    .select_from(campaigns.outerjoin(events, (_E.campaign == campaigns.c.id) & (_E.position > bindparam("after_"))))
+    .where(campaigns.c.name == bindparam("name_"))
     .order_by(_E.position)
     .limit(bindparam("size_"))
 )
@@ -122,20 +125,26 @@ class SqlStore:
 
     def read(self, campaign: str, after: int = 0, limit: int | None = None) -> Iterator[Event]:
         """See `Store`; read in pages, so that no transaction stays open while events are looked at."""
-        with self.reading() as connection:
-            id_ = _id(connection, campaign)
-        return self._pages(id_, after, limit)
+        size = PAGE if limit is None else min(PAGE, limit)
+        page = self._page(campaign, after, size)
+        return chain.from_iterable(self._pages(campaign, page, size, limit))
 
-    def _pages(self, id_: str, after: int, limit: int | None) -> Iterator[Event]:
-        while limit is None or limit > 0:
-            size = PAGE if limit is None else min(PAGE, limit)
-            with self.reading() as connection:
-                page = connection.execute(_PAGE, {"id_": id_, "after_": after, "size_": size}).all()
-            for row in page:
-                yield stored(*row)
-            if len(page) < size:
+    def _pages(self, campaign: str, page: list[Event], size: int, limit: int | None) -> Iterator[list[Event]]:
+        """The page and those that follow it."""
+        while True:
+            yield page
+            limit = None if limit is None else limit - size
+            if len(page) < size or limit == 0:
                 return
-            after, limit = page[-1].position, None if limit is None else limit - size
+            size = PAGE if limit is None else min(PAGE, limit)
+            page = self._page(campaign, page[-1].position, size)
+
+    def _page(self, campaign: str, after: int, size: int) -> list[Event]:
+        with self.reading() as connection:
+            rows = connection.execute(_PAGE, {"name_": campaign, "after_": after, "size_": size}).all()
+        if not rows:
+            raise unknown(campaign)
+        return [stored(*row) for row in rows if row[0] is not None]
 
     def campaigns(self) -> list[Listed]:
         """See `Store`."""

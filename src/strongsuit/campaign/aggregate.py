@@ -20,6 +20,8 @@ ITERATIONS = 20  # of expectation maximisation; fixed, so that the same answers 
 FEWEST_ANNOTATORS = 3  # below it there is nobody to tell who of two is wrong, and the majority is taken
 # Pseudo-count of each cell of a confusion matrix: an annotator who never erred so far may yet err.
 SMOOTHING = 0.01
+Said = Mapping[int, Sequence[tuple[str, str]]]  # row -> who said what
+Confusion = Mapping[str, Sequence[Mapping[str, float]]]  # annotator -> of each true class the chance of an answer
 _EQUAL = 1e-9  # posterior probabilities nearer than this are a tie
 
 
@@ -131,7 +133,9 @@ def _shares(answers: Sequence[tuple[str, str]], classes: Sequence[str]) -> list[
     return [counts[one] / len(answers) for one in classes]
 
 
-def _maximised(said, posterior, classes, annotators) -> tuple[list[float], dict[str, list[dict[str, float]]]]:
+def _maximised(
+    said: Said, posterior: Mapping[int, list[float]], classes: Sequence[str], annotators: Sequence[str]
+) -> tuple[list[float], Confusion]:
     """Prior of the classes, and of each annotator and true class the probability of each answer."""
     prior = [math.fsum(one[k] for one in posterior.values()) / len(posterior) for k in range(len(classes))]
     cells: dict[str, list[dict[str, list[float]]]]
@@ -149,7 +153,9 @@ def _normalised(row: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {value: one / whole for value, one in sums.items()}
 
 
-def _expected(answers, prior, confusion, classes) -> list[float]:
+def _expected(
+    answers: Sequence[tuple[str, str]], prior: Sequence[float], confusion: Confusion, classes: Sequence[str]
+) -> list[float]:
     logs = [
         math.log(max(prior[k], 1e-300)) + math.fsum(math.log(confusion[by][k][value]) for by, value in answers)
         for k in range(len(classes))

@@ -79,7 +79,7 @@ def decide_ask(state: State, command: Ask, now: datetime) -> Decided:
     at, live = stamp(now), live_leases(state, stamp(now))
     held = tuple(row for row, holders in live.items() if command.by in holders)
     if held and not command.more and command.request is None:
-        return Decided((), _query(state, held, command.by, _until(state, held, command.by)))
+        return Decided((), _query(state, held, _until(state, held, command.by)))
     first = (*_run_out(state, at), *_rebased(state, now))
     ready = command.ready if command.ready and command.ready.round == state.round + 1 else None
     command = replace(command, ready=ready)  # one of a round that somebody else won is worth nothing
@@ -93,7 +93,9 @@ def decide_ask(state: State, command: Ask, now: datetime) -> Decided:
     return _leased(state, command, now, first, offer, _short(lacks, offer, command, proposed=False))
 
 
-def _from_proposal(state, command: Ask, now, n: int, offer: _Offer, ready: Ready, first: tuple) -> Decided:
+def _from_proposal(
+    state: State, command: Ask, now: datetime, n: int, offer: _Offer, ready: Ready, first: tuple[Any, ...]
+) -> Decided:
     """The proposal written, with leases for its first rows; or another proposal if most of its rows are gone."""
     proposed, rows = written(state, ready)
     if 2 * len(proposed.dropped) > len(ready.proposal.rows) and not ready.repeats:
@@ -103,7 +105,8 @@ def _from_proposal(state, command: Ask, now, n: int, offer: _Offer, ready: Ready
         return _leased(state, command, now, first, offer, SHORT_POOL)
     bodies = (*first, proposed, *_assessed(ready))
     if closes(state, ready):
-        reason = str(ready.proposal.assessed.advice.get("text", ""))
+        assessed = ready.proposal.assessed
+        reason = str(assessed.advice.get("text", "")) if assessed else ""
         outcome = CampaignClosed(f"the campaign closed itself, as its settings say: {reason}")
         return Decided((*bodies, ev.Closed(reason=reason, open=False)), outcome)
     live = live_leases(state, stamp(now))
@@ -174,12 +177,22 @@ def _rebased(state: State, now: datetime) -> Iterator[ev.Renewed]:
     return (ev.Renewed(rows=tuple(ahead[who]), to=who, until=until) for who in sorted(ahead))
 
 
-def _take(state, command: Ask, n: int, live, at: str, order: Sequence[int], *, already=_Offer((), (), False)) -> _Offer:
+def _take(
+    state: State,
+    command: Ask,
+    n: int,
+    live: dict[int, set[str]],
+    at: str,
+    order: Sequence[int],
+    *,
+    already: _Offer | None = None,
+) -> _Offer:
     """The first n rows in this order that the asker may have and the budget allows."""
-    taken = set(already.rows)
+    taken = set(already.rows) if already else set()
     may = [row for row in dict.fromkeys(order) if row not in taken and _handable(state, row, command.by, at, live)]
-    left, refused = _left(state, live, already.costs), False
-    rows, costs = [], []
+    left, refused = _left(state, live, already.costs if already else ()), False
+    rows: list[int] = []
+    costs: list[float] = []
     for row, cost in zip(may, command.costs(may) if may else (), strict=True):
         if len(rows) == n:
             break
@@ -253,7 +266,7 @@ def _leased(state: State, command: Ask, now: datetime, first: tuple, offer: _Off
         for round_, at_ in groups.items()
     )
     rows = tuple(row for body in asked for row in body.rows)
-    return Decided((*first, *asked), _query(state, rows, command.by, until, short, fresh))
+    return Decided((*first, *asked), _query(state, rows, until, short, fresh))
 
 
 def _round(state: State, row: int, ready: Ready | None) -> int | None:
@@ -291,8 +304,14 @@ def _assessed(ready: Ready) -> tuple[ev.Assessed, ...]:
     return () if assessed is None else (replace(assessed, basis=ready.basis),)
 
 
-def _query(state: State, rows, by: str, until: str, short: str | None = None, fresh: dict | None = None) -> Query:
-    """The answer for rows that are leased to somebody until then."""
+def _query(
+    state: State,
+    rows: Sequence[int],
+    until: str,
+    short: str | None = None,
+    fresh: dict[int, ev.Chosen] | None = None,
+) -> Query:
+    """The answer for rows that are leased until then."""
     said = [(fresh or {}).get(row) or proposal_of(state, row) for row in rows]
     return Query(
         rows=tuple(rows),

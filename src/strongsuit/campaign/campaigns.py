@@ -161,7 +161,15 @@ def _created(settings: Mapping[str, Any]) -> Created:
     return created
 
 
-def _existing(place, name: str, created: Created, pool, proposer, exists: str, clock) -> Campaign:
+def _existing(
+    place: Store,
+    name: str,
+    created: Created,
+    pool: Pool | Mapping[str, Any],
+    proposer: Any,
+    exists: str,
+    clock: Callable[[], datetime],
+) -> Campaign:
     """The campaign of that name if that is wanted and its settings are these."""
     if exists != "load":
         raise CampaignExists(f"campaign {name!r} is in the store already: load it, or take another name")

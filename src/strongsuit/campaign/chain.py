@@ -130,7 +130,8 @@ def event_of(line: str) -> Event:
         raise JournalBroken(f"position, part and v are whole numbers, the rest is text: {line[:80]!r}")
     if not _STAMP.fullmatch(given["at"]):
         raise JournalBroken(f"'at' is a time in UTC like 2026-11-21T09:14:03.120Z, got {given['at']!r}")
-    return stored(*(given[name] for name in (*numbers[:2], "kind", "v", "at", "by", "request")), text, given["digest"])
+    position, part, v, at, by = (given[name] for name in ("position", "part", "v", "at", "by"))
+    return stored(position, part, given["kind"], v, at, by, given["request"], text, given["digest"])
 
 
 def linked(events: Iterable[Event], *, after: int = 0, before: str = ZERO) -> Iterator[Event]:

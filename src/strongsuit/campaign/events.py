@@ -89,7 +89,7 @@ def _check(self: Any) -> None:
 def _checked(cls: type) -> type:
     """The class as a frozen dataclass whose fields are checked by their annotations."""
     cls.__post_init__ = _check  # type: ignore[attr-defined]
-    made = dataclass(frozen=True, slots=True)(cls)
+    made: Any = dataclass(frozen=True, slots=True)(cls)
     _CHECKS[made] = tuple((one.name, str(one.type), _ALLOWED[str(one.type)]) for one in fields(made))
     _READ[made] = tuple((one.name, _FROM_JSON[str(one.type)]) for one in fields(made) if str(one.type) in _FROM_JSON)
     return made

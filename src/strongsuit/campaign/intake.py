@@ -24,7 +24,7 @@ def answers_of(
     raise InputError(f"answers must be {{key: value}}, a frame or a list of Given, got {type(answers).__name__}")
 
 
-def _of_frame(frame: Any, settings: Mapping[str, Any], cost, seconds, note) -> list[Given]:
+def _of_frame(frame: Any, settings: Mapping[str, Any], cost: Any, seconds: Any, note: str) -> list[Given]:
     """The rows of a frame whose target is filled in; columns cost, seconds and note go before what is given."""
     key = settings["pool"].get("key") or ROW
     names = settings["target"]["name"]

@@ -177,7 +177,7 @@ def _mapping(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _number(settings: Mapping[str, Any], name: str, default: Any) -> Any:
     value = settings.get(name)
-    return float(value) if type(value) in (int, float) else default
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
 
 
 def _whole(settings: Mapping[str, Any], name: str, default: int) -> int:
@@ -189,4 +189,4 @@ def _price(cost: Mapping[str, Any]) -> float | str:
     row = cost.get("row", 1.0)
     if isinstance(row, Mapping):
         return str(row.get("column"))
-    return float(row) if type(row) in (int, float) else 1.0
+    return float(row) if isinstance(row, int | float) else 1.0

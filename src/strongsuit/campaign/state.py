@@ -273,7 +273,7 @@ def _excluded(state: State, event: Event, body: ev.Excluded) -> None:
     for row in body.rows:
         if body.back:
             for facts in (state.excluded, state.skips, state.failures):
-                facts.pop(row, None)  # type: ignore[attr-defined]
+                facts.pop(row, None)
         else:
             state.excluded[row] = body.reason
             state.leases.pop(row, None)

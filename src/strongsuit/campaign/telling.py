@@ -155,7 +155,7 @@ def check_rows(state: State, rows: Sequence[Any]) -> None:
 
 
 def _check_amount(name: str, amount: Any, row: int) -> None:
-    right = isinstance(amount, Real) and not isinstance(amount, bool) and math.isfinite(amount) and amount >= 0
+    right = isinstance(amount, Real) and not isinstance(amount, bool) and math.isfinite(amount) and float(amount) >= 0
     if amount is not None and not right:
         raise InputError(f"row {row}: {name} must be a number of 0 or more, got {amount!r}")
 

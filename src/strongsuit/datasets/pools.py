@@ -120,7 +120,9 @@ def read_pool(
     return PoolTable(table, key, roles, _described(table, key, roles, source, media, stat))
 
 
-def _described(table: pa.Table, key: str | None, roles: Mapping[str, str], source, media, stat) -> dict[str, Any]:
+def _described(
+    table: pa.Table, key: str | None, roles: Mapping[str, str], source: Any, media: str | None, stat: list[int] | None
+) -> dict[str, Any]:
     found = fingerprint_table(_hashed(table, roles), text=_texts(key))
     types = {name: found.types.get(name) or logical_type(name, table.column(name)) for name in table.column_names}
     return {

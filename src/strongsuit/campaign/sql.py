@@ -126,7 +126,7 @@ class SqlStore:
     def read(self, campaign: str, after: int = 0, limit: int | None = None) -> Iterator[Event]:
         """See `Store`; read in pages, so that no transaction stays open while events are looked at."""
         size = PAGE if limit is None else min(PAGE, limit)
-        page = self._page(campaign, after, size)
+        page = self._page(campaign, after, max(1, size))[:size]  # LIMIT 0 would find no campaign either
         return chain.from_iterable(self._pages(campaign, page, size, limit))
 
     def _pages(self, campaign: str, page: list[Event], size: int, limit: int | None) -> Iterator[list[Event]]:

@@ -79,6 +79,7 @@ def test_queued_rows_come_first_and_belong_to_no_round() -> None:
     one.queue([30, 7], by="anna")
     query = one.ask(4, by="bob")
     assert query.rows[:2] == (30, 7) and query.source[:2] == ("queued", "queued")
+    assert one.state.queued == {}, "handed out once"
     assert [event.body.round for event in one.journal() if event.kind == "Asked"] == [None, 1]
     assert not {30, 7} & {row for event in one.journal() if event.kind == "Proposed" for row in event.body.dropped}
 
@@ -97,7 +98,7 @@ def test_a_lease_that_ran_out_is_noticed_by_the_next_asker_and_leads_the_slate()
     clock = Clock()
     one = campaign(clock=clock)
     rows = one.ask(3, by="anna").rows
-    clock.move(minutes=31)
+    clock.move(minutes=30)  # a lease ends at its time, not after it
     assert one.ask(2, by="bob").rows == rows[:2]
     assert kinds(one, after=3) == ["Expired", "Asked"]
     assert len({event.request for event in one.journal(after=3)}) == 1, "in the same append as what follows"

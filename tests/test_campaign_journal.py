@@ -256,3 +256,14 @@ def test_in_memory_campaigns_are_found_again_in_their_process() -> None:
         assert "in-memory" in [entry.name for entry in list_campaigns("memory://")]
     finally:
         delete_campaign("in-memory")
+
+
+def test_every_error_of_a_campaign_has_its_exit_code() -> None:
+    from strongsuit import errors
+    from strongsuit.cli import _code_of
+
+    codes = {5: ["PoolMismatch"], 4: ["PoolExhausted", "BudgetSpent", "CampaignClosed"]}
+    codes[3] = ["UnknownCampaign", "CampaignExists", "UnknownRow", "InvalidLabel", "AlreadyTold", "RequestMismatch"]
+    codes[6] = ["Conflict", "StoreBusy", "StoreFull", "StoreOld", "StoreNew", "JournalBroken"]
+    for code, names in codes.items():
+        assert {name: _code_of(getattr(errors, name)("")) for name in names} == dict.fromkeys(names, code)

@@ -197,8 +197,9 @@ def test_a_failed_row_that_is_due_again_counts_as_pending_for_the_proposer() -> 
 
 
 def test_a_new_slate_takes_the_place_of_the_old_one() -> None:
-    state = replay(journal(("a", proposed(1, 2, 3)), ("a", asked(1)), ("a", proposed(4, 2, round_=2))))
+    state = replay(journal(("a", proposed(1, 3, 2)), ("a", asked(1)), ("a", proposed(4, 2, round_=2))))
     assert list(state.slate) == [4, 2] and list(state.chosen) == [1]
+    assert [row for row, _, _ in view_of(state).sources] == [1, 2, 3, 4]
     assert state.sources == {1: ("model", 1), 2: ("model", 2), 3: ("model", 1), 4: ("model", 2)}
 
 

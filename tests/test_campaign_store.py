@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,16 @@ from strongsuit.campaign import sqlite as sqlite_room
 from strongsuit.campaign.schema import MIGRATIONS
 from strongsuit.campaign.sqlite import Turns
 from strongsuit.campaign.upkeep import backup, check, upgrade
-from strongsuit.errors import InputError, JournalBroken, StoreBusy, StoreError, StoreFull, StoreNew, StoreOld
+from strongsuit.errors import (
+    InputError,
+    JournalBroken,
+    MissingDependency,
+    StoreBusy,
+    StoreError,
+    StoreFull,
+    StoreNew,
+    StoreOld,
+)
 from strongsuit.testing import CrashingStore
 from strongsuit.testing.stores import NAME, PROMISES, Crash, example_events
 
@@ -235,6 +245,12 @@ def test_passwords_are_masked_and_folders_must_exist(tmp_path: Path) -> None:
 
     store._url = make_url("postgresql+psycopg://me:secret@host/db")
     assert "secret" not in repr(store) and "me:***@host" in repr(store)
+
+
+@pytest.mark.skipif(find_spec("psycopg") is not None, reason="psycopg is installed")
+def test_postgres_without_its_driver_names_the_extra() -> None:
+    with pytest.raises(MissingDependency, match=r"strongsuit\[postgres\]"):
+        SqlStore("postgresql+psycopg://me@localhost/db")
 
 
 def test_what_is_no_database_is_a_store_error(tmp_path: Path) -> None:

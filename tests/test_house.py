@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "specialists": _BASE | {"core", "executors"},
     "campaign": _BASE | {"executors"},
     "datasets": _BASE | {"core"},
-    "testing": _BASE | {"core", "datasets"},
+    "testing": _BASE | {"core", "datasets", "campaign"},
     "estimators": _BASE | {"core", "learners", "active", "partition", "datasets", "recipes", "executors"},
     "bench": _BASE
     | {"core", "learners", "active", "partition", "datasets", "executors", "recipes", "estimators", "plots"},

@@ -1,12 +1,14 @@
-"""Contract suites for models of one's own: each checks the promises that the package builds on."""
+"""Contract suites for models and stores of one's own: each checks the promises that the package builds on."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
 _HOMES = {
+    "CrashingStore": "strongsuit.testing.stores",
     "check_guard": "strongsuit.testing.guard",
     "check_learner": "strongsuit.testing.learner",
+    "check_store": "strongsuit.testing.stores",
     "check_strategy": "strongsuit.testing.strategy",
 }
 

@@ -1,12 +1,11 @@
-"""Queries for a classifier: 100 of 100,000 rows, ALFA-Mix beside margin and k-means, the search beside its candidates.
+"""Queries for a classifier: 100 of 100,000 rows, ALFA-Mix beside margin and k-means.
 
-    python benchmarks/queries.py [--parts large,mixing,search] [--json FILE]
+    python benchmarks/queries.py [--parts large,mixing] [--json FILE]
 
 *large*: 100,000 x 384 float32 features in clusters, 20 classes, 1,000 labels; *propose* is the strategy alone on all
 rows, *ask* the whole call of a session (which offers 50,000 rows of so large a pool), the head's fit included; a
 process for each, its peak memory with the features themselves. *mixing*: both choose b rows of the same evidence;
-margin and k-means is the row of smallest margin in each cluster of the 10 b smallest margins. *search*: `autoal`
-beside one scoring of the pool by each of its candidates, the folds' fits included.
+margin and k-means is the row of smallest margin in each cluster of the 10 b smallest margins.
 """
 
 from __future__ import annotations
@@ -26,9 +25,8 @@ import numpy as np  # noqa: E402
 
 LARGE = ("badge", "typiclust", "prob_cover", "u_herding", "bait_fast", "max_herding", "dcom", "k_center", "alfa_mix")
 ROWS, COLUMNS, CLASSES, LABELLED, WANTED = 100_000, 384, 20, 1_000, 100
-BAR_SECONDS, BAR_GIB, BAR_MIXING, BAR_SEARCH = 20.0, 2.0, 1.2, 2.0
+BAR_SECONDS, BAR_GIB, BAR_MIXING = 20.0, 2.0, 1.2
 MIXED = ((5_000, 16, 10, 10), (5_000, 64, 10, 100), (50_000, 64, 10, 100), (50_000, 384, 100, 100))
-SEARCHED = ((2_000, 20, 6, 100, 10), (5_000, 64, 10, 200, 10), (5_000, 64, 10, 220, 100))
 REPEATS = 3
 
 
@@ -54,12 +52,9 @@ def started(strategy: str, X: np.ndarray, y: np.ndarray, classes: int, labelled:
 
 
 def evidence_of(strategies: tuple[str, ...], X: np.ndarray, y: np.ndarray, classes: int, labelled: int):
-    """What a trained committee says of all rows, for all of the strategies, folds included where one asks for them."""
-    from dataclasses import replace
-
+    """What a trained committee says of all rows, for all of the strategies."""
     from strongsuit.active.committee import train
-    from strongsuit.active.evidence import FOLDS, gather
-    from strongsuit.active.folds import cross_fitted, seen_from_outside
+    from strongsuit.active.evidence import gather
     from strongsuit.active.strategies import CLASSIFICATION, find_strategy
     from strongsuit.core import key_for, root_key
 
@@ -68,17 +63,7 @@ def evidence_of(strategies: tuple[str, ...], X: np.ndarray, y: np.ndarray, class
     begun = started("random", X, y, classes, labelled)
     pool = begun.pool
     committee = train(key_for(key, "train"), begun.learner, pool, 5, rows=pool.labelled, needs=needs)
-    bounds = (pool.X.min(0), pool.X.max(0))
-    evidence = gather(key, committee, pool, needs, anchors=pool.labelled, box=bounds)
-    if FOLDS not in needs:
-        return evidence, None
-
-    def folds():
-        fitted = cross_fitted(key_for(key, "folds"), begun.learner, pool, 5, needs, rows=pool.labelled)
-        seen = seen_from_outside(key_for(key, "folds"), fitted, pool, needs)
-        return tuple(replace(one, temperature=evidence.temperature) for one in seen)
-
-    return evidence, folds
+    return gather(key, committee, pool, needs, anchors=pool.labelled, box=(pool.X.min(0), pool.X.max(0)))
 
 
 def large(strategy: str) -> dict:
@@ -98,7 +83,7 @@ def large(strategy: str) -> dict:
     asked = time.process_time() - began - (first_call_seconds() - compiling)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     del begun
-    evidence, _ = evidence_of((strategy,), X, y, CLASSES, LABELLED)
+    evidence = evidence_of((strategy,), X, y, CLASSES, LABELLED)
     row = find_strategy(strategy, CLASSIFICATION)
     began, compiling = time.process_time(), first_call_seconds()
     propose(root_key(1), row, evidence, WANTED)
@@ -118,7 +103,7 @@ def mixing(n: int, p: int, classes: int, b: int) -> dict:
     from strongsuit.core import root_key
 
     X, y = clustered(n, p, classes)
-    evidence, _ = evidence_of(("alfa_mix", "margin"), X, y, classes, 20 * classes)
+    evidence = evidence_of(("alfa_mix", "margin"), X, y, classes, 20 * classes)
     row = find_strategy("alfa_mix", CLASSIFICATION)
 
     def plain():
@@ -137,30 +122,6 @@ def mixing(n: int, p: int, classes: int, b: int) -> dict:
         "pool": f"{n:,} x {p}", "classes": classes, "b": b, "ALFA-Mix ms": 1e3 * ours,
         "margin and k-means ms": 1e3 * theirs, "ratio": ours / theirs,
         "bar": "holds" if ours <= BAR_MIXING * theirs else "MISSED",
-    }  # fmt: skip
-
-
-def search(n: int, p: int, classes: int, labelled: int, b: int) -> dict:
-    """The search beside its candidates."""
-    from dataclasses import replace
-
-    from strongsuit.active.class_strategies import SEARCHED as CANDIDATES
-    from strongsuit.active.strategies import CLASSIFICATION, find_strategy
-    from strongsuit.active.strategy import propose
-    from strongsuit.core import root_key
-
-    X, y = clustered(n, p, classes)
-    evidence, folds = evidence_of(("autoal", *CANDIDATES), X, y, classes, labelled)
-    rows = [find_strategy(name, CLASSIFICATION) for name in ("autoal", *CANDIDATES)]
-
-    def searched():
-        return propose(root_key(1), rows[0], replace(evidence, folds=folds()), b)
-
-    ours, theirs = least([searched, lambda: [propose(root_key(1), row, evidence, b) for row in rows[1:]]])
-    return {
-        "pool": f"{n:,} x {p}", "labels": labelled, "b": b, "autoal ms": 1e3 * ours,
-        "all candidates ms": 1e3 * theirs, "ratio": ours / theirs,
-        "bar": "holds" if ours <= BAR_SEARCH * theirs else "MISSED",
     }  # fmt: skip
 
 
@@ -192,17 +153,17 @@ def alone(part: str, *words: str) -> dict:
 def main() -> None:
     """Prints the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default="large,mixing,search")
+    parser.add_argument("--parts", default="large,mixing")
     parser.add_argument("--strategies", default=",".join(LARGE), help="of the part large")
     parser.add_argument("--json", help="file for the result")
     parser.add_argument("--one", nargs="+", help="measure this row here, as JSON")
     given = parser.parse_args()
-    measured = {"large": large, "mixing": mixing, "search": search}
+    measured = {"large": large, "mixing": mixing}
     if given.one:
         part, *words = given.one
         print(json.dumps(measured[part](*(int(word) if word.isdigit() else word for word in words))))
         return
-    cells = {"large": [(name,) for name in given.strategies.split(",")], "mixing": MIXED, "search": SEARCHED}
+    cells = {"large": [(name,) for name in given.strategies.split(",")], "mixing": MIXED}
     import rival
 
     result: dict = {}

@@ -10,7 +10,7 @@ import numpy as np
 
 from strongsuit.bench.class_bench import RANDOM
 from strongsuit.bench.class_runs import SUITE
-from strongsuit.bench.records import Record
+from strongsuit.bench.records import Record, only
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.core.metrics import Interval, holm, signed_rank_p
 from strongsuit.core.verdicts import bca_interval
@@ -105,18 +105,14 @@ class ClassSummary:
 def summarise(records: Iterable[Record], *, lane: str | None = None, suite: str = SUITE) -> ClassSummary:
     """The figures of the records of one lane. Raises InputError if there are several and none is named."""
     kept = [record for record in records if record.get("suite") == suite]
-    lanes = sorted({record["lane"] for record in kept})
-    if not lanes:
+    if not kept:
         raise InputError(f"the records hold no runs of the benchmark {suite}")
-    if lane is None and len(lanes) > 1:
-        raise InputError(f"the records hold several lanes, {', '.join(lanes)}: name one (--lane)")
-    if lane is not None and lane not in lanes:
-        raise InputError(f"no records of lane {lane!r}; there are {', '.join(lanes)}")
-    kept = [record for record in kept if record["lane"] == (lane or lanes[0])]
+    lane = only("lane", (record["lane"] for record in kept), lane)
+    kept = [record for record in kept if record["lane"] == lane]
     curves = _curves([record for record in kept if record["accuracy"] is not None])
     failures = {f"{r['task']} {r['strategy']}: {r['reason']}" for r in kept if r["accuracy"] is None}
     return ClassSummary(
-        lane=lane or lanes[0],
+        lane=lane,
         curves=curves,
         against=against(curves),
         failures=tuple(sorted(failures)),

@@ -10,7 +10,7 @@ import numpy as np
 from strongsuit.bench.arenas import is_box
 from strongsuit.bench.dal_bench import SUITE
 from strongsuit.bench.dal_runs import AUTO, FACES, RANDOM
-from strongsuit.bench.records import Record
+from strongsuit.bench.records import Record, only
 from strongsuit.core.curves import Burden, area, data_burden, error_at, log_area
 from strongsuit.core.keys import Key, key_for, root_key
 from strongsuit.core.metrics import Interval, holm
@@ -99,7 +99,9 @@ def summarise(records: Iterable[Record], *, protocol: str | None = None) -> Summ
     """The figures of the records of one protocol. Raises InputError if there are several and none is named, or if no
     run is paired with one of random rows."""
     kept = [record for record in records if record.get("suite") == SUITE]
-    protocol = _only_protocol(kept, protocol)
+    if not kept:
+        raise InputError("the records hold no runs of the benchmark dal")
+    protocol = only("protocol", (record["protocol"] for record in kept), protocol)
     kept = [record for record in kept if record["protocol"] == protocol]
     runs = _paired([record for record in kept if record["error"] is not None])
     if not runs:
@@ -121,17 +123,6 @@ def summarise(records: Iterable[Record], *, protocol: str | None = None) -> Summ
         machines=tuple(sorted({record["machine"] for record in kept})),
         versions=kept[0]["versions"],
     )
-
-
-def _only_protocol(records: list[Record], wanted: str | None) -> str:
-    found = sorted({record["protocol"] for record in records})
-    if not found:
-        raise InputError("the records hold no runs of the benchmark dal")
-    if wanted is None and len(found) > 1:
-        raise InputError(f"the records hold several protocols, {', '.join(found)}: name one (--protocol)")
-    if wanted is not None and wanted not in found:
-        raise InputError(f"no records of protocol {wanted!r}; there are {', '.join(found)}")
-    return wanted or found[0]
 
 
 def _paired(records: list[Record]) -> dict[Name, Runs]:

@@ -78,6 +78,21 @@ def versions(packages: Sequence[str] = ()) -> dict[str, str]:
     return found
 
 
+def only(name: str, found: Iterable[str], wanted: str | None) -> str:
+    """The one value of a field that records are reported by: the `wanted` one, else the only one `found`, else "".
+
+    Raises InputError if it is not among those found, or if there are several and none is wanted.
+    """
+    values = sorted(set(found))
+    if wanted is not None:
+        if values and wanted not in values:
+            raise InputError(f"no records of {name} {wanted!r}; there are {', '.join(values)}")
+        return wanted
+    if len(values) > 1:
+        raise InputError(f"the records hold several {name}s, {', '.join(values)}: name one (--{name})")
+    return values[0] if values else ""
+
+
 def _parsed(path: Path, number: int, line: bytes) -> Record:
     try:
         record = json.loads(line)

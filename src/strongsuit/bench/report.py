@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.bench.methods import DEPLOYED, METHODS, RESULTS, SINGLE
-from strongsuit.bench.records import Record
+from strongsuit.bench.records import Record, only
 from strongsuit.bench.tasks import TASKS
 from strongsuit.core.metrics import Paired, holm, paired_test
 from strongsuit.errors import InputError
@@ -76,9 +76,9 @@ def summarise(records: Iterable[Record], *, split: str | None = None, learner: s
     Raises InputError if there are several of either and none is named.
     """
     kept = list(records)
-    split = _only("split", {record["split"] for record in kept}, split)
+    split = only("split", {record["split"] for record in kept}, split)
     kept = [record for record in kept if record["split"] == split]
-    learner = _only("learner", {record["learner"] for record in kept} - {""}, learner)
+    learner = only("learner", {record["learner"] for record in kept} - {""}, learner)
     kept = [record for record in kept if record["learner"] in ("", learner)]
     if not kept:
         raise InputError(f"no records of split {split!r} and learner {learner!r}")
@@ -92,16 +92,6 @@ def summarise(records: Iterable[Record], *, split: str | None = None, learner: s
         split, learner, tables, results, entries, changes, tuple(_verdicts(tables, entries, changes, shares)),
         tuple(sorted({record["machine"] for record in kept})), _versions(kept),
     )  # fmt: skip
-
-
-def _only(name: str, found: set[str], wanted: str | None) -> str:
-    if wanted is not None:
-        if wanted not in found and found:
-            raise InputError(f"no records of {name} {wanted!r}; there are {', '.join(sorted(found))}")
-        return wanted
-    if len(found) > 1:
-        raise InputError(f"the records hold several {name}s, {', '.join(sorted(found))}: name one (--{name})")
-    return next(iter(found), "")
 
 
 def _ordered(names: set[str], order: Iterable[str]) -> tuple[str, ...]:

@@ -176,6 +176,8 @@ def test_sigma_is_the_smallest_positive_distance_between_labelled_rows() -> None
     assert labelled_sigma(KEY, c, usable(c, embedding=True)) == pytest.approx(d[d > 0].min())
     wide = herding(KEY, c, 6, sigma="labelled").index
     np.testing.assert_array_equal(wide, herding(KEY, c, 6, sigma=float(d[d > 0].min())).index)
+    twice = herding(KEY, c, 6, sigma="labelled", scale=2.0).index
+    np.testing.assert_array_equal(twice, herding(KEY, c, 6, sigma=2.0 * float(d[d > 0].min())).index)
     X[known[0]] = X[known[1]] + 1e-9
     every = np.sqrt(plain.squares(X[c.available | c.anchors]))
     floor = 1e-3 * np.median(every[np.triu_indices(len(every), 1)])

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from strongsuit.active.evidence import Evidence
+from strongsuit.active.search.votes import rank_average
 from strongsuit.active.selectors.herding import herding
 from strongsuit.active.strategies import CLASSIFICATION, REGRESSION, find_strategy
 from strongsuit.active.strategy import Strategy
@@ -30,13 +31,18 @@ def uninformed(strategy: Strategy, task: str) -> Strategy:
     """The strategy as it chooses without a model.
 
     One that asks none stays as it is, one that looks at features sees inputs in their place, herding weighs all rows
-    alike, and parts of a combination change one by one; for all others coverage stands in.
+    alike, and parts of a combination change one by one, all of equal weight where it would learn their weights; for all
+    others coverage stands in.
     """
     if not strategy.learns:
         return strategy
     if strategy.parts:
         parts = tuple(uninformed(part, task) for part in strategy.parts)
-        return replace(strategy, parts=parts, needs=frozenset().union(*(part.needs for part in parts)))
+        own = strategy.needs.difference(*(part.needs for part in strategy.parts))
+        combine = rank_average if own else strategy.combine  # what it would learn the parts' weights from is not there
+        return replace(
+            strategy, parts=parts, combine=combine, needs=frozenset().union(*(part.needs for part in parts))
+        )  # fmt: skip
     if strategy.needs == {"last"}:
         return replace(strategy, needs=frozenset(), embed=partial(_of_inputs, strategy.embed))
     if getattr(strategy.select, "func", strategy.select) is herding:

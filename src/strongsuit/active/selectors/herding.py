@@ -17,13 +17,15 @@ _ANCHORS = 8192  # labelled rows whose mutual distances are looked at
 _CHUNK = 1024
 
 
-def herding(key: Key, candidates: Candidates, b: int, *, sigma: float | str = 1.0, subset: int = 35_000) -> Selection:
+def herding(
+    key: Key, candidates: Candidates, b: int, *, sigma: float | str = 1.0, scale: float = 1.0, subset: int = 35_000
+) -> Selection:
     """Each pick x maximises mean_n w_n max(k(x, x_n) - best_n, 0), its gain; k(x, z) = exp(-|x - z|^2 / sigma^2).
 
     best_n is the largest kernel of row n and an anchor or earlier pick; rows n and picks x are those that may be
     chosen. `candidates.score`, not negative, is w if present (UHerding), else w = 1 (MaxHerding). The embedding is to
     be L2-normalised. `sigma` "labelled" is the smallest positive distance between labelled anchors, at least 1e-3 of
-    the median distance of the pool, and 1 where fewer than two of them differ.
+    the median distance of the pool, and 1 where fewer than two of them differ; it is multiplied by `scale`.
 
     A larger pool is represented by a keyed `subset` of its rows, to be covered as well as to choose from; by fewer
     where the kernel is so wide that more than 2^26 pairs could matter (at worst 8,192 rows). Bae et al. 2024
@@ -35,7 +37,7 @@ def herding(key: Key, candidates: Candidates, b: int, *, sigma: float | str = 1.
         raise InputError("candidates.score weighs the rows to be covered: it must not be negative")
     if not pool.rows.any():
         return finish(key, pool, [], [], b)
-    width = _width(key, candidates, pool, sigma)
+    width = scale**2 * _width(key, candidates, pool, sigma)
     rows = some_rows(key_for(key, "subset"), np.flatnonzero(pool.rows), subset)
     d2 = nearest_anchors(pool.X, rows, pool.anchors)
     weight = pool.score[rows] if weighted else np.ones(len(rows))

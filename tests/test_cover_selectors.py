@@ -174,10 +174,9 @@ def test_sigma_is_the_smallest_positive_distance_between_labelled_rows() -> None
     c = replace(c, embedding=X)
     d = np.sqrt(plain.squares(X[known]))
     assert labelled_sigma(KEY, c, usable(c, embedding=True)) == pytest.approx(d[d > 0].min())
-    wide = herding(KEY, c, 6, sigma="labelled").index
-    np.testing.assert_array_equal(wide, herding(KEY, c, 6, sigma=float(d[d > 0].min())).index)
-    twice = herding(KEY, c, 6, sigma="labelled", scale=2.0).index
-    np.testing.assert_array_equal(twice, herding(KEY, c, 6, sigma=2.0 * float(d[d > 0].min())).index)
+    for scale in (1.0, 2.0):
+        found = herding(KEY, c, 6, sigma="labelled", scale=scale).index
+        np.testing.assert_array_equal(found, herding(KEY, c, 6, sigma=scale * d[d > 0].min()).index)
     X[known[0]] = X[known[1]] + 1e-9
     every = np.sqrt(plain.squares(X[c.available | c.anchors]))
     floor = 1e-3 * np.median(every[np.triu_indices(len(every), 1)])
@@ -395,8 +394,6 @@ def test_what_is_missing_or_wrong_is_named() -> None:
         cluster_margin(KEY, c, 2, share=0.5)
     for select in RULES.values():
         with pytest.raises(InputError, match="embedding"):
-            select(KEY, replace(c, embedding=None), 2) if select is not competent_cover else dcom(
-                KEY, replace(c, embedding=None), 2
-            )
+            (dcom if select is competent_cover else select)(KEY, replace(c, embedding=None), 2)
         with pytest.raises(InputError, match="b must be"):
             select(KEY, c, 0)

@@ -157,9 +157,10 @@ def _said(line: bytes) -> dict[str, Any]:
 
 
 def _error_of(said: Mapping[str, Any]) -> Exception:
-    kind = getattr(errors, str(said.get("kind")), None)
-    right = isinstance(kind, type) and issubclass(kind, errors.StrongsuitError)
-    return (kind if right else ProposalFailed)(str(said.get("message")))
+    kind, message = getattr(errors, str(said.get("kind")), None), str(said.get("message"))
+    if isinstance(kind, type) and issubclass(kind, errors.StrongsuitError):
+        return kind(message)
+    return ProposalFailed(message)
 
 
 def _death(code: int, used: float, words: Path) -> str:

@@ -44,6 +44,7 @@ MAY_IMPORT = {
     "model_files": _BASE | _BELOW,
     "workflow": _BASE | _BELOW | {"recipes", "executors", "model_files", "plots", "report"},
     "suggestions": _BASE | {"core", "active", "datasets", "recipes"},
+    "proposals": _BASE | _BELOW | {"recipes", "campaign", "suggestions"},
     "reproduce": _BASE | _BELOW | {"learners", "bench", "recipes", "plots"},
     "cli": _BASE
     | {"core", "datasets", "recipes", "workflow", "suggestions", "bench", "reproduce", "campaign", "plots"},

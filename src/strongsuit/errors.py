@@ -21,6 +21,7 @@ StrongsuitError                 anything that is Strongsuit's to say
 │   ├── StoreOld                an older release wrote the store: upgrade it
 │   ├── StoreNew                a newer release wrote the store or the journal
 │   └── JournalBroken           a journal is cut, edited or not one
+├── ProposalFailed              the process that chooses rows died; the journal is as before
 └── MissingDependency (ImportError)   an optional package is needed; names the extra to install
 """
 
@@ -109,6 +110,10 @@ class StoreNew(StoreError):
 
 class JournalBroken(StoreError):
     """A journal that is cut, edited, or not one."""
+
+
+class ProposalFailed(StrongsuitError):
+    """The process that chooses rows died or was stopped; nothing was written."""
 
 
 class MissingDependency(StrongsuitError, ImportError):

@@ -1,12 +1,14 @@
-"""Names in a configuration -> objects: the composition root of models.
+"""Names in a configuration -> objects: the composition root of models, and of what a campaign is handed.
 
 The partition wing never imports `learners`; this page hands them in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from strongsuit.errors import InputError
@@ -210,3 +212,58 @@ def active_classifier(learner: Any) -> Any:
     if name not in CLASSIFIERS:
         raise InputError(f"a classifier must be one of auto, {', '.join(CLASSIFIERS)}, got {learner!r}")
     return CLASSIFIERS[name].make()
+
+
+def proposer(
+    created: Any,
+    *,
+    pool: Any = None,
+    source: str | Path | None = None,
+    progress: Callable[[str, float], None] | None = None,
+    stopped: Callable[[], bool] | None = None,
+) -> Any:
+    """What chooses rows for a campaign, by its `Created` event or its settings: a process of its own for each proposal.
+
+    Strategy, learner, start and guard are those that the settings name when rows are wanted. `pool` is needed where it
+    came as a frame, `source` where its file has moved. `progress` hears of stages; once `stopped` says yes the process
+    is killed.
+    """
+    from strongsuit.campaign.child import ChildProposer
+
+    settings = created if isinstance(created, Mapping) else {"pool": created.pool}
+    given = {name: one for name, one in (("progress", progress), ("stopped", stopped)) if one is not None}
+    handout = None
+    if settings["pool"].get("format") == "frame":
+        if pool is None:
+            raise InputError("the campaign's pool came as a frame: give `pool`, or keep pools in files")
+        handout = pool.write_to
+    extra = {} if source is None else {"source": str(Path(source).resolve())}
+    command = (sys.executable, "-m", "strongsuit.proposals")
+    return ChildProposer(command, extra=extra, handout=handout, **given)
+
+
+def campaign_pool(settings: Mapping[str, Any], source: str | Path | None = None, *, check: bool = False) -> Any:
+    """The pool of a campaign's settings, from its own file or another `source` with the same rows.
+
+    Of a file whose size and time of change are those of the journal the content is not hashed again, unless `check`.
+    Raises PoolMismatch for other rows, InputError where there is no such file.
+    """
+    from strongsuit.campaign.steering import mismatch
+    from strongsuit.datasets.pools import IGNORE, TARGET, read_pool
+    from strongsuit.errors import PoolMismatch
+
+    known = settings["pool"]
+    place = known["uri"] if source is None else source
+    if source is None and (known.get("format") == "frame" or not Path(place).exists()):
+        raise InputError(f"the pool {place} is not there: say where it is now with --pool")
+    roles = {one["name"]: one["role"] for one in known["columns"]}
+    target = settings["target"]["name"]
+    targets = [*([target] if isinstance(target, str) else target), *(n for n, r in roles.items() if r == TARGET)]
+    ignored = [name for name, role in roles.items() if role == IGNORE]
+    pool = read_pool(
+        str(place), key=known.get("key"), target=targets, ignore=ignored, media=known.get("media"), known=known,
+        check=check,
+    )  # fmt: skip
+    if pool.description["fingerprint"] != known["fingerprint"]:
+        raise PoolMismatch(f"{mismatch(known, pool.description)}: {place} is not the campaign's pool")
+    return pool

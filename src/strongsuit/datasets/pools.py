@@ -65,6 +65,12 @@ class PoolTable:
         """The chunk digests of the first n rows alone, as their own pool has them."""
         return fingerprint_table(_hashed(self.table.slice(0, n), self.roles), text=_texts(self.key)).chunks
 
+    def write_to(self, folder: Path) -> None:
+        """Leaves the rows as `pool.parquet` in a folder, for another process."""
+        import pyarrow.parquet as pq
+
+        pq.write_table(self.table, folder / "pool.parquet")
+
     @cached_property
     def _index(self) -> dict[str, int]:
         keys = as_text(self.table.column(self.key).combine_chunks()).to_pylist()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -85,6 +88,11 @@ def with_command(monkeypatch: pytest.MonkeyPatch, raised: BaseException) -> None
         """Fails."""
         raise raised
 
+    with_function(monkeypatch, boom)
+
+
+def with_function(monkeypatch: pytest.MonkeyPatch, boom: Callable[[], None]) -> None:
+    """Puts the command `boom` on the command line."""
     module = ModuleType("strongsuit.cli.boom")
     module.boom = boom  # type: ignore[attr-defined]
     module.__spec__ = cli.__spec__
@@ -109,6 +117,31 @@ def test_every_exception_has_its_exit_code(
     with_command(monkeypatch, raised)
     came, _, complaint = run(capsys, "boom")
     assert came == code and "Traceback" not in complaint and complaint.startswith("Error:")
+
+
+@pytest.mark.parametrize("swallowed", [1, 3])
+def test_an_interrupt_swallowed_by_the_garbage_collector_is_raised_after_all(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, swallowed: int
+) -> None:
+    left = [KeyboardInterrupt()] * swallowed
+
+    def callback(phase: str, info: dict[str, int]) -> None:
+        if phase == "stop" and left:
+            raise left.pop()
+
+    def busy() -> None:
+        """Runs until it is interrupted."""
+        give_up = time.monotonic() + 30.0
+        while time.monotonic() < give_up:
+            gc.collect()
+
+    with_function(monkeypatch, busy)
+    gc.callbacks.append(callback)
+    try:
+        came, _, complaint = run(capsys, "boom")
+    finally:
+        gc.callbacks.remove(callback)
+    assert came == 130 and not left and complaint.startswith("Error: Interrupted")
 
 
 def test_a_defect_asks_for_a_report_and_shows_its_traceback_on_request(

@@ -46,8 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     import typer
 
+    from strongsuit.cli.interrupts import interrupts_kept
+
     try:
-        code = build_app(given)(args=given, prog_name="strongsuit", standalone_mode=False)
+        with interrupts_kept():
+            code = build_app(given)(args=given, prog_name="strongsuit", standalone_mode=False)
     except StrongsuitError as error:
         _show_traceback(error)
         return _say(type(error).__name__, str(error), _code_of(error), given)

@@ -81,7 +81,7 @@ def waited(poll: Callable[[], Any], seconds: float = 60.0) -> Any:
 def test_rounds_are_run_with_so_many_workers_and_no_more() -> None:
     mine, oracle = one(), Table(lambda job: Done(job.features["u"], 0.5), looks=50)
     tally = run_campaign(mine, oracle, Limits(workers=3, rounds=2), by="runner", sleep=nap)
-    assert (tally.told, tally.failed, tally.rounds) == (8, 0, 2) and "2 rounds are done" in tally.ended
+    assert (tally.told, tally.failed, tally.rounds) == (8, 0, 2) and "as many rounds as wanted: 2" in tally.ended
     assert oracle.most == 3 and oracle.alive == 0
     labels = {row["key"]: row["value"] for row in mine.labels()}
     assert labels == dict(zip(frame()["id"][:8], frame()["u"][:8], strict=True))
@@ -356,7 +356,7 @@ def test_names_lead_to_oracles(tmp_path: Path) -> None:
 def test_run_from_the_command_line(lab: Lab) -> None:
     lab.create()
     said = lab.run("run", "alloys", "--oracle", PRINT_U, "--workers", 2, "--rounds", 1)
-    assert "4 told, 0 failed, 1 rounds · 1 rounds are done · journal position" in said
+    assert "4 told, 0 failed, 1 round · as many rounds as wanted: 1 · journal position" in said
     found = load_campaign("alloys", store=lab.url).state
     assert {row: label.value for row, label in found.labels.items()} == dict(enumerate(frame()["u"][:4]))
     assert "is no column" in lab.run("run", "--oracle", "echo {w}", code=3)

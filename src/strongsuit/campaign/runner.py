@@ -84,7 +84,7 @@ class _Counted:
     def propose(self, view: View, b: int, round: int) -> Proposal:
         """The proposal, unless the rounds are done."""
         if self.most is not None and round not in self.seen and len(self.seen) >= self.most:
-            raise _RoundsDone(f"{self.most} rounds are done")
+            raise _RoundsDone(f"as many rounds as wanted: {self.most}")
         found = self.proposer.propose(view, b, round)
         self.seen.add(round)
         return found

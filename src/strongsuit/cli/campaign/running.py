@@ -84,7 +84,11 @@ def run(
 
 
 def _words(tally: Any, running: int) -> str:
-    parts = [f"{tally.told} told", f"{tally.failed} failed", f"{tally.rounds} rounds"]
+    parts = [
+        f"{tally.told} told",
+        f"{tally.failed} failed",
+        f"{tally.rounds} {'round' if tally.rounds == 1 else 'rounds'}",
+    ]
     parts += [f"{running} running"] if running else []
     parts += [f"{tally.adopted} taken up"] if tally.adopted else []
     return ", ".join(parts)

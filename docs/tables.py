@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from strongsuit import cli
-from strongsuit.cli.campaign import VERBS
 from strongsuit.bench.methods import METHODS
 from strongsuit.bench.tasks import DEFAULT_TASKS, TASKS
+from strongsuit.cli.campaign import VERBS
 from strongsuit.datasets import GENERATORS, PUBLIC_SETS
 
 RESULTS = Path(__file__).parent / "results"

@@ -18,6 +18,7 @@ from typing import Any
 from strongsuit import cli
 from strongsuit.bench.methods import METHODS
 from strongsuit.bench.tasks import DEFAULT_TASKS, TASKS
+from strongsuit.cli.campaign import VERBS
 from strongsuit.datasets import GENERATORS, PUBLIC_SETS
 
 RESULTS = Path(__file__).parent / "results"
@@ -81,14 +82,16 @@ def commands() -> str:
     for name, (module, _) in cli.COMMANDS.items():
         if find_spec(module) is not None:
             pages.append(f"### strongsuit {name}\n\n```text\n{_help(name)}\n```\n")
+        for verb in VERBS if name == "campaign" else ():
+            pages.append(f"#### strongsuit campaign {verb}\n\n```text\n{_help(name, verb)}\n```\n")
     return "\n".join(pages)
 
 
-def _help(name: str) -> str:
+def _help(*words: str) -> str:
     os.environ |= {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
     page = io.StringIO()
     with contextlib.redirect_stdout(page):
-        cli.main([name, "--help"])
+        cli.main([*words, "--help"])
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines()).strip("\n")
 
 

@@ -22,6 +22,7 @@ StrongsuitError                 anything that is Strongsuit's to say
 │   ├── StoreNew                a newer release wrote the store or the journal
 │   └── JournalBroken           a journal is cut, edited or not one
 ├── ProposalFailed              the process that chooses rows died; the journal is as before
+├── OracleFailed                raised by a program that labels: it has no label for this row
 └── MissingDependency (ImportError)   an optional package is needed; names the extra to install
 """
 
@@ -114,6 +115,14 @@ class JournalBroken(StoreError):
 
 class ProposalFailed(StrongsuitError):
     """The process that chooses rows died or was stopped; nothing was written."""
+
+
+class OracleFailed(StrongsuitError):
+    """A label could not be had: raised by a Python oracle, `final` if it is no use to try again."""
+
+    def __init__(self, message: str = "", *, final: bool = False) -> None:
+        super().__init__(message)
+        self.final = final
 
 
 class MissingDependency(StrongsuitError, ImportError):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from strongsuit.cli.campaign import asking, create, reading, rows, steering, stored
+from strongsuit.cli.campaign import asking, create, reading, rows, running, steering, stored
 
 VERBS = {
     "create": create.create,
@@ -31,6 +31,7 @@ VERBS = {
     "list": stored.list_campaigns,
     "fork": stored.fork,
     "delete": stored.delete,
+    "run": running.run,
 }
 
 app = campaign = typer.Typer(

@@ -81,12 +81,18 @@ def with_keys(campaign: Any, source: Path | None = None) -> Any:
     return with_pool(campaign, source) if needed else campaign
 
 
-def with_proposer(campaign: Any, source: Path | None, progress: Callable[[str, float], None]) -> Any:
+def with_proposer(
+    campaign: Any,
+    source: Path | None,
+    progress: Callable[[str, float], None] | None = None,
+    stopped: Callable[[], bool] | None = None,
+) -> Any:
     """The campaign with what chooses its rows, in a process of its own."""
     from strongsuit import recipes
 
-    settings = campaign.state.settings
-    return replace(campaign, proposer=recipes.proposer(settings, pool=campaign.pool, source=source, progress=progress))
+    settings, pool = campaign.state.settings, campaign.pool
+    chooser = recipes.proposer(settings, pool=pool, source=source, progress=progress, stopped=stopped)
+    return replace(campaign, proposer=chooser)
 
 
 def keys_of(words: Sequence[str], settings: Mapping[str, Any]) -> list[Any]:

@@ -26,6 +26,8 @@ COMMANDS = {
     "generate": ("strongsuit.cli.data", "generate"),
     "datasets": ("strongsuit.cli.data", "datasets"),
     "bench": ("strongsuit.cli.bench", "bench"),
+    "serve": ("strongsuit.cli.serve", "serve"),
+    "people": ("strongsuit.cli.serve", "people"),
 }
 # The first that fits: a pool mismatch is an input error too.
 EXIT_CODES: dict[type[StrongsuitError], int] = {

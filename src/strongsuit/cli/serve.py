@@ -110,7 +110,7 @@ def remove(name: Annotated[str, typer.Argument(help="Somebody's name.")], store:
 
 
 def _people_of(store: str | None) -> Any:
-    from strongsuit.campaign import open_store
+    from strongsuit.campaign.campaigns import open_store
     from strongsuit.web.people import open_people
 
     return open_people(open_store(_store(store)))

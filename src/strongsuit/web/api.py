@@ -9,8 +9,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Path, Request, UploadFile
 from fastapi.responses import JSONResponse
 
-from strongsuit.campaign import Campaign, Given, Receipt
+from strongsuit.campaign.commands import Given
+from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.store import turn
+from strongsuit.campaign.telling import Receipt
 from strongsuit.errors import UnknownRow
 from strongsuit.web import bodies
 from strongsuit.web.auth import LABELS, OWNS, Visitor, allowed

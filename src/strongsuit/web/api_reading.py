@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from strongsuit.campaign import create_campaign
+from strongsuit.campaign.campaigns import create_campaign
 from strongsuit.campaign.chain import line_of
 from strongsuit.errors import InputError
 from strongsuit.web import bodies
@@ -89,7 +89,7 @@ def journal(request: Request, campaign: Name, visitor: Reader, after: After = 0)
 @router.post("/campaigns", status_code=201)
 def create(request: Request, body: bodies.Create, visitor: Owner) -> Response:
     """A new campaign over a table of one of the folders that were listed when the server began."""
-    from strongsuit.datasets import read_pool  # pandas and Arrow: not before somebody makes a campaign
+    from strongsuit.datasets.pools import read_pool  # pandas and Arrow: not before somebody makes a campaign
 
     if visitor.person.campaigns is not None:
         raise Refused(403, "NotAllowed", "You may see some campaigns only; who sees all of them makes new ones.")

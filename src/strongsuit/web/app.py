@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from strongsuit import __version__
-from strongsuit.campaign import open_store
+from strongsuit.campaign.campaigns import open_store
 from strongsuit.errors import StrongsuitError
 from strongsuit.web import api, api_reading, owner_pages, pages
 from strongsuit.web.auth import Door
@@ -41,7 +41,7 @@ def create_app(store: Any, options: Options | None = None, *, people: Any = None
     app.add_api_route("/static/{mark}/{name}", static, include_in_schema=False)
     for kind in (StrongsuitError, Refused, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, trouble)
-    app.add_middleware(Guard, options=options)  # type: ignore[arg-type]
+    app.add_middleware(Guard, options=options)
     return app
 
 

@@ -118,7 +118,7 @@ def allowed(roles: frozenset[str], rate: str = "") -> Callable[[Request], Awaita
 
 
 async def _check_csrf(request: Request, wanted: str) -> None:
-    given = request.headers.get(CSRF_HEADER)
+    given: Any = request.headers.get(CSRF_HEADER)
     if given is None and not request.url.path.startswith("/api/"):
         given = (await request.form(**FORM)).get(CSRF_FIELD, "")
     if not hmac.compare_digest(str(given or "").encode(), wanted.encode()):

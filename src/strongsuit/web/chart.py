@@ -1,4 +1,4 @@
-"""The learning curve as a picture within the page: points with their intervals, drawn as SVG without script or style."""
+"""The learning curve as a picture within the page: points with their intervals, as SVG without script or style."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from strongsuit.errors import InvalidLabel
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?: \d{3})+(?:[.,]\d*)?", re.ASCII)  # 12 400,5
-_SPACES = str.maketrans({" ": " ", " ": " ", " ": " ", "−": "-"})
+_SPACES = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2212": "-"})  # no-break, thin; minus
 LONGEST = 1_000  # characters of one entry
 
 

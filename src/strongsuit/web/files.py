@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from strongsuit.campaign import Campaign, Given
+from strongsuit.campaign.commands import Given
 from strongsuit.campaign.rules import CLASS, NUMBER
+from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.tables import write_rows
 from strongsuit.errors import InputError, InvalidLabel, UnknownRow
 from strongsuit.web.entry import number_of

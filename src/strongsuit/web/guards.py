@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
+
 from strongsuit.web.options import Options
 
 log = logging.getLogger(__name__)
@@ -50,10 +52,7 @@ class Guard:
             await _refuse(sent, *refusal)
             return
         counted = _Counted(receive, self._most(scope["path"]))
-        try:
-            await self.app(scope, counted, sent)
-        except _TooLarge:
-            await _refuse(sent, 413, "TooLarge", f"At most {counted.most} bytes are taken here.")
+        await self.app(scope, counted, sent)
 
     def _most(self, path: str) -> int:
         return self.options.max_upload if path.endswith(UPLOAD) else self.options.max_body
@@ -82,10 +81,6 @@ def refused(method: str, headers: dict[str, str], options: Options) -> tuple[int
     return None
 
 
-class _TooLarge(Exception):
-    pass
-
-
 @dataclass
 class _Counted:
     """A body that is counted while it comes, for those that did not say how long it is."""
@@ -98,7 +93,7 @@ class _Counted:
         message = await self.receive()
         self.seen += len(message.get("body", b""))
         if self.seen > self.most:
-            raise _TooLarge
+            raise HTTPException(413, f"At most {self.most} bytes are taken here.")
         return message
 
 

@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from strongsuit.campaign import Campaign, Proposal, Query, View
+from strongsuit.campaign.asking import Query
 from strongsuit.campaign.chain import stamp
+from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.state import UNLABELLED, State, lacking, state_of
+from strongsuit.campaign.view import Proposal, View
 from strongsuit.errors import PoolExhausted, StrongsuitError
 from strongsuit.web.problems import Refused, problem_of
 
@@ -96,7 +98,7 @@ class Jobs:
             if job.status != RUNNING:
                 return
             job.stop.set()
-            if hasattr(proposer, "stop"):
+            if proposer is not None and hasattr(proposer, "stop"):
                 proposer.stop()
 
     def handed(self, campaign: Campaign, by: str, n: int, *, more: bool, request: str | None = None) -> Query | Job:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from strongsuit.campaign import Campaign
 from strongsuit.campaign.aggregate import Answer
 from strongsuit.campaign.asking import live_leases
 from strongsuit.campaign.chain import stamp
 from strongsuit.campaign.events import Asked
+from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.state import Lease, State, proposal_of
 from strongsuit.errors import CampaignClosed, NothingToAsk
 from strongsuit.web.auth import Visitor
@@ -75,9 +75,8 @@ def check_own(campaign: Campaign, visitor: Visitor, rows: Collection[int]) -> No
         return
     with campaign.desk.lock:
         state = campaign.state
-        strange = {
-            row for row in rows if visitor.name not in {**state.leases.get(row, {}), **state.answers.get(row, {})}
-        }
+        own = {row for row in rows if visitor.name in {**state.leases.get(row, {}), **state.answers.get(row, {})}}
+    strange = set(rows) - own
     if strange:  # the lease may be over: what it was for still comes in late
         for event in campaign.journal():
             if isinstance(event.body, Asked) and event.body.to == visitor.name:

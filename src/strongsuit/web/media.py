@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from strongsuit.campaign import Campaign
+from strongsuit.campaign.service import Campaign
 from strongsuit.web.problems import Refused
 
 HEAD = 512  # bytes that tell the type

@@ -7,9 +7,10 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from strongsuit.campaign import Campaign, Listed, load_campaign
+from strongsuit.campaign.campaigns import load_campaign
 from strongsuit.campaign.chain import canonical
-from strongsuit.campaign.service import check_same_pool
+from strongsuit.campaign.service import Campaign, check_same_pool
+from strongsuit.campaign.store import Listed
 from strongsuit.errors import JournalBroken, StrongsuitError, UnknownCampaign
 from strongsuit.web.options import Options
 

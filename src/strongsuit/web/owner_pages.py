@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from strongsuit.campaign import Campaign
 from strongsuit.campaign.events import json_of
+from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.state import State
 from strongsuit.errors import InputError
 from strongsuit.web import showing
@@ -47,9 +47,11 @@ def one_row(request: Request, campaign: str, row: int, visitor: Reader) -> Respo
     with opened.desk.lock:
         about = opened.why(row, by_row=True)
     cells = showing.cells_of(opened, row, request.app.state.door.options.image_hosts)
-    target = opened.state.settings["target"]
-    return rendered(request, "row.html", visitor, name=campaign, title=opened.state.settings["name"], about=about,
-                    cells=cells, key=showing.key_of(opened, row), target=target, request_id=uuid.uuid4().hex)  # fmt: skip
+    settings = opened.state.settings
+    return rendered(
+        request, "row.html", visitor, name=campaign, title=settings["name"], about=about, cells=cells,
+        key=showing.key_of(opened, row), target=settings["target"], request_id=uuid.uuid4().hex,
+    )  # fmt: skip
 
 
 @router.get("/campaigns/{campaign}/journal")
@@ -81,7 +83,7 @@ def upload(request: Request, campaign: str, visitor: Uploader, form: Fields) -> 
     """The answers of a filled table; with a tick, the good lines of it."""
     opened = request.app.state.opened.get(campaign)
     file = form.get("file")
-    if not hasattr(file, "file") or not file.filename:
+    if file is None or not getattr(file, "filename", ""):
         return _progress(request, opened, visitor, problem="Choose a file first.", status=422)
     partial = bool(form.get("partial"))
     try:
@@ -142,7 +144,8 @@ def _settle(campaign: Campaign, visitor: Visitor, form: Mapping[str, Any]) -> No
 
 
 def _amend(campaign: Campaign, visitor: Visitor, form: Mapping[str, Any]) -> None:
-    settings, changes = campaign.state.settings, {}
+    settings = campaign.state.settings
+    changes: dict[str, Any] = {}
     batch, lease, limit = (_text(form, name) for name in ("batch", "lease", "limit"))
     if batch:
         changes["batch"] = _whole("batch", batch)
@@ -198,20 +201,22 @@ def _progress(
 
 def _lists(campaign: Campaign, state: State) -> dict[str, Any]:
     """What waits for an owner: rows in dispute, failed, skipped, excluded; leases by person."""
-    rows = sorted(row for row in state.answers if row not in state.labels)
-    disputed = [{"row": row, "key": showing.key_of(campaign, row),
-                 "answers": {by: one.value for by, one in state.answers[row].items()}} for row in rows[:SHOWN]]  # fmt: skip
-    final = sorted(row for row, one in state.failures.items() if one.final and row not in state.labels)
-    failed = [{"row": row, "key": showing.key_of(campaign, row), "reason": state.failures[row].reason,
-               "attempt": state.failures[row].attempt} for row in final[:SHOWN]]  # fmt: skip
+
+    def named(row: int) -> dict[str, Any]:
+        return {"row": row, "key": showing.key_of(campaign, row)}
+
+    rows = sorted(row for row in state.answers if row not in state.labels)[:SHOWN]
+    disputed = [{**named(row), "answers": {by: one.value for by, one in state.answers[row].items()}} for row in rows]
+    final = sorted(row for row, one in state.failures.items() if one.final and row not in state.labels)[:SHOWN]
+    failed = [{**named(row), **state.failures[row]._asdict()} for row in final]
     leases: dict[str, dict[str, Any]] = {}
     for row, held in sorted(state.leases.items()):
         for who, lease in held.items():
             mine = leases.setdefault(who, {"rows": [], "until": lease.until})
-            mine["rows"].append({"row": row, "key": showing.key_of(campaign, row)})
+            mine["rows"].append(named(row))
             mine["until"] = max(mine["until"], lease.until)
-    skipped = [{"row": row, "key": showing.key_of(campaign, row), "by": sorted(who)}
-               for row, who in sorted(state.skips.items()) if row not in state.labels][:SHOWN]  # fmt: skip
+    left = sorted(row for row in state.skips if row not in state.labels)[:SHOWN]
+    skipped = [{**named(row), "by": sorted(state.skips[row])} for row in left]
     return {"disputed": disputed, "failed": failed, "leases": leases, "skipped": skipped}
 
 

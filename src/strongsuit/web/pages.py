@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from strongsuit.campaign import Campaign
+from strongsuit.campaign.service import Campaign
 from strongsuit.errors import AlreadyTold, InputError, InvalidLabel, RequestMismatch
 from strongsuit.web import showing
 from strongsuit.web.auth import ALL, LABELS, Door, Visitor, allowed, form_of

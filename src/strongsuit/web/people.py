@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,7 @@ from strongsuit.errors import InputError
 VIEWER, LABELLER, OWNER = "viewer", "labeller", "owner"
 ROLES = (VIEWER, LABELLER, OWNER)
 LOGIN, SESSION, API = "login", "session", "api"
+_ID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _NOBODY = "0" * 64  # compared with when there is no such token, so that this takes as long
 _P, _T = schema.people.c, schema.tokens.c
 
@@ -138,6 +140,7 @@ class People:
 
     def _holder(self, connection: Connection, token: str, kind: str) -> Person | None:
         id_, _, secret = token.partition(".")
+        id_ = id_ if _ID.fullmatch(id_) else ""
         query = select(_T.hash, _T.kind, _T.until, _P.name, _P.role, _P.campaigns).join_from(
             schema.tokens, schema.people, _T.person == _P.name
         )

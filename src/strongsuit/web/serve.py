@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from strongsuit._optional import require
-from strongsuit.campaign import open_store
+from strongsuit.campaign.campaigns import open_store
 from strongsuit.campaign.service import login
 from strongsuit.errors import InputError
 from strongsuit.web.options import Options
@@ -93,7 +93,7 @@ def add_person(
 
 def pool_of_uri(name: str, description: Mapping[str, Any]) -> Any:
     """The pool where the journal says it lies; None for one that was never a file."""
-    from strongsuit.datasets import read_pool
+    from strongsuit.datasets.pools import read_pool
 
     if description.get("format") not in ("text", "parquet", "folder"):
         return None

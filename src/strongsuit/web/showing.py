@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from strongsuit.campaign import Campaign, Chosen
+from strongsuit.campaign.events import Chosen
 from strongsuit.campaign.rules import CLASS, NUMBERS
+from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.state import State, proposal_of
 
 IMAGE, LINK, NUMBER, TEXT, MISSING = "image", "link", "number", "text", "missing"

@@ -6,7 +6,7 @@
   const live = document.getElementById("live"), trouble = document.getElementById("trouble");
   const address = `/campaigns/${main.dataset.campaign}/label`;
   const shelf = `strongsuit ${main.dataset.campaign} ${main.dataset.person}`;
-  let ahead = null, sending = false, began = Date.now(), retry = 0, looking = 0, held = 0;
+  let ahead = null, sending = false, began = Date.now(), retry = 0, looking = 0, held = 0, shown = 0;
 
   const turn = () => place.querySelector(".turn");
   const waiting = () => JSON.parse(localStorage.getItem(shelf) || "[]");
@@ -20,6 +20,8 @@
   }
 
   function show(html) {
+    shown += 1;
+    ahead = null;
     place.innerHTML = html;
     document.title = turn().dataset.title;
     history.replaceState(null, "", address);
@@ -59,10 +61,11 @@
   }
 
   async function look() {
-    const row = turn().dataset.row;
+    const row = turn().dataset.row, then = shown;
     if (row === "" || turn().dataset.edit) return;
     try {
       const html = await fetched([row]);
+      if (then !== shown) return;  // the page has gone on: what was the next row may be this one
       const found = html && new DOMParser().parseFromString(html, "text/html").querySelector(".turn");
       ahead = found && found.dataset.row !== "" && found.dataset.row !== row ? html : null;
       if (found && turn().dataset.row === row) {  // how far one is, as of now
@@ -71,19 +74,18 @@
       }
       const image = ahead && found.querySelector(".image img");
       if (image) new Image().src = image.getAttribute("src");
-    } catch { ahead = null; }
+    } catch { /* offline: there is no next row yet */ }
   }
 
   async function next() {
     if (ahead) {
-      const html = ahead;
-      ahead = null;
-      show(html);
+      show(ahead);
       if (!waiting().length) look();
       return;
     }
     try {
-      const html = await fetched([]);
+      const then = shown, html = await fetched([]);
+      if (then !== shown) return;
       if (html) { show(html); look(); } else { looking = setTimeout(next, 4000); }
     } catch {
       say(`Offline: ${plural(waiting().length)} here and will be sent.`, true);
@@ -125,20 +127,20 @@
           await back(one, said.problem || said.detail || "This answer was not taken.");
         }
       }
-      await look();
     } catch {
       say(`Offline: ${plural(waiting().length)} here and will be sent.`, true);
       retry = setTimeout(send, 3000);
+      return false;
     } finally {
       sending = false;
     }
+    look();  // not awaited: an answer given meanwhile must find nobody sending
     return refused;
   }
 
   // An answer that was refused: its row again, with what was typed.
   async function back(one, problem) {
     say("");
-    ahead = null;
     if (one.html) show(one.html); else await next();
     const wrong = document.getElementById("wrong");
     if (wrong && turn().dataset.row === String(one.row)) {
@@ -160,6 +162,7 @@
     const form = event.target;
     if (!place.contains(form) || form.method === "dialog") return;
     event.preventDefault();
+    if (turn().dataset.sent) return;
     const seconds = form.querySelector("[name=seconds]");
     if (seconds) seconds.value = ((Date.now() - began) / 1000).toFixed(1);
     const body = new URLSearchParams(new FormData(form));
@@ -169,6 +172,7 @@
     try {
       keep([...waiting(), { row, body: body.toString(), html }]);
     } catch { form.submit(); return; }  // no room in this browser: the plain way
+    turn().dataset.sent = "1";
     say("Saving …");
     const sent = send();
     if (ahead && !turn().dataset.edit) next(); else sent.then((refused) => refused || next());

@@ -17,6 +17,7 @@ from strongsuit.datasets import read_pool
 from strongsuit.web.app import create_app
 from strongsuit.web.options import Options
 from strongsuit.web.people import API, LABELLER, LOGIN, OWNER, VIEWER, People, open_people
+from strongsuit.web.serve import pool_of_uri
 
 BASE = "http://localhost"
 NAMES = {OWNER: "olga", LABELLER: "anna", VIEWER: "vera"}
@@ -113,7 +114,11 @@ def house(
     given = {"batch": 8, "versions": {}, "by": "olga", "clock": clock, **settings}
     create_campaign("alloys", pool, target or NUMBER, store=store, title="Alloys of copper", **given)
     people = open_people(store, clock)
-    chosen = Options(pools=lambda name, about: pool, proposers=lambda settings: proposer, clock=clock, **options or {})
+
+    def pools(name: str, about: Any) -> Any:
+        return pool if name == "alloys" else pool_of_uri(name, about)
+
+    chosen = Options(pools=pools, proposers=lambda settings: proposer, clock=clock, **options or {})
     return House(create_app(store, chosen, people=people), store, people, clock, proposer)
 
 

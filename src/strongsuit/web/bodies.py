@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 Row = Annotated[int, Field(ge=0, le=2**53)]
 Text = Annotated[str, Field(max_length=2_000)]
-Value = float | str | None | Annotated[list[float | None], Field(max_length=1_000)]
+Number = Annotated[float, Field(strict=True)]  # true is no number
+Value = Number | str | None | Annotated[list[Number | None], Field(max_length=1_000)]
 
 
 class Body(BaseModel):

@@ -54,7 +54,7 @@ def serve(
     Raises InputError if the port is taken, MissingDependency without the extra `web`.
     """
     uvicorn = require("uvicorn", extra="web")
-    require("multipart", extra="web")
+    require("python_multipart", extra="web")
     require("fastapi", extra="web")
     from strongsuit.web.app import create_app
 

@@ -360,3 +360,13 @@ def test_proposers_that_choose_rows_twice_or_outside_the_pool_are_refused() -> N
 def test_n_must_be_a_whole_number_of_rows(n: Any) -> None:
     with pytest.raises(InputError, match="n must be a whole number"):
         campaign().ask(n, by="anna")
+
+
+def test_released_rows_go_to_the_next_who_asks_and_late_answers_count() -> None:
+    one = campaign()
+    rows = one.ask(3, by="anna").rows
+    assert one.release("anna", [rows[1]], by="olga").rows == (rows[1],)
+    assert one.ask(1, by="bob").rows == (rows[1],)
+    assert sorted(one.release("anna", by="olga").rows) == sorted((rows[0], rows[2]))
+    assert one.release("anna", by="olga").rows == () and one.release("zoe", [rows[0]], by="olga").rows == ()
+    assert one.tell({rows[0]: 1.0}, by="anna").rows == (rows[0],)

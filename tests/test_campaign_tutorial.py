@@ -19,7 +19,7 @@ _CLOCK = re.compile(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d")  # with its date over midni
 
 def session() -> list[tuple[list[str], str]]:
     """The commands of the section with what it says they print."""
-    text = PAGE.read_text(encoding="utf-8").split("## A first campaign")[1].split("\n## ")[0]
+    text = PAGE.read_text(encoding="utf-8").split("## A first campaign")[1].split("\n##")[0]
     found = []
     for block in re.findall(r"```console\n(.*?)```", text, re.DOTALL):
         for part in block.split("$ strongsuit ")[1:]:

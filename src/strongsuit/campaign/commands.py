@@ -146,6 +146,16 @@ class Renew:
 
 
 @dataclass(frozen=True)
+class Release:
+    """Leases of a person that end now: of some rows, or of all."""
+
+    by: str
+    to: str
+    rows: tuple[int, ...] | None = None
+    request: str | None = None
+
+
+@dataclass(frozen=True)
 class Amend:
     """Other settings from now on. A pool needs `proof`: the chunk digests of its first rows, as many as there were."""
 
@@ -167,4 +177,4 @@ class Close:
     request: str | None = None
 
 
-Command = Ask | Prepare | Tell | Skip | Fail | Revise | Exclude | Queue | Renew | Amend | Close
+Command = Ask | Prepare | Tell | Skip | Fail | Revise | Exclude | Queue | Renew | Release | Amend | Close

@@ -88,13 +88,38 @@ links = Table(
     Column("row", Integer, primary_key=True, autoincrement=False),
     Column("other", Text, nullable=False),
 )
+# Who may use the page and the interface over HTTP; never exported. Of a token only its hash is kept.
+people = Table(
+    "people",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("campaigns", Text),  # a JSON list of names; null means all
+    Column("created_at", String(24), nullable=False),
+)
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("person", Text, ForeignKey("people.name", ondelete="CASCADE"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at", String(24), nullable=False),
+    Column("until", String(24)),
+)
+_SECOND = (people, tokens)
 
 
 def _first(connection: Connection) -> None:
-    metadata.create_all(connection)
+    metadata.create_all(connection, [table for table in metadata.sorted_tables if table not in _SECOND])
 
 
-MIGRATIONS: Sequence[Callable[[Connection], None]] = (_first,)
+def _second(connection: Connection) -> None:
+    metadata.create_all(connection, _SECOND)
+
+
+MIGRATIONS: Sequence[Callable[[Connection], None]] = (_first, _second)
 
 
 def version_of(connection: Connection) -> int:

@@ -26,6 +26,7 @@ from strongsuit.campaign.steering import (
     decide_close,
     decide_exclude,
     decide_queue,
+    decide_release,
     decide_renew,
     mismatch,
 )
@@ -171,6 +172,11 @@ class Campaign:
         """Leases (default: all of `by`) that end later; at most one event a half-lease."""
         rows = None if keys is None else tuple(self._rows(_several(keys), by_row=by_row))
         return self.desk.commit(co.Renew(by or login(), rows), decide_renew)
+
+    def release(self, to: str, keys: Any = None, *, by: str | None = None, by_row: bool = False) -> Receipt:
+        """Leases of a person (default: all of them) that end now; their rows go to the next who asks."""
+        rows = None if keys is None else tuple(self._rows(_several(keys), by_row=by_row))
+        return self.desk.commit(co.Release(by or login(), to, rows), decide_release)
 
     def amend(
         self, set: Mapping[str, Any], *, reason: str = "", changed: bool = False, by: str | None = None

@@ -1,4 +1,4 @@
-"""The decisions of the owner's verbs: exclude, restore, queue, renew, amend, close and reopen."""
+"""The decisions of the owner's verbs: exclude, restore, queue, renew, release, amend, close and reopen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from strongsuit.campaign import events as ev
 from strongsuit.campaign.asking import Decided
 from strongsuit.campaign.chain import moment, stamp
-from strongsuit.campaign.commands import Amend, Close, Exclude, Queue, Renew
+from strongsuit.campaign.commands import Amend, Close, Exclude, Queue, Release, Renew
 from strongsuit.campaign.rules import check_pool, check_settings
 from strongsuit.campaign.state import EXCLUDED, FAILED, SKIPPED, State, lacking, state_of
 from strongsuit.campaign.telling import Receipt, check_rows
@@ -55,6 +55,15 @@ def decide_renew(state: State, command: Renew, now: datetime) -> Decided:
     rows = [row for row in dict.fromkeys(wanted) if moment(mine[row].until) - now <= half]
     until = stamp(now + timedelta(seconds=state.rules.lease_s))
     return _done(state, [ev.Renewed(tuple(rows), command.by, until)] if rows else [], rows, wanted)
+
+
+def decide_release(state: State, command: Release, now: datetime) -> Decided:
+    """Leases that end before their time: their rows go to the next who asks, and a late answer still counts."""
+    held = {row for row, holders in state.leases.items() if command.to in holders}
+    wanted = tuple(sorted(held)) if command.rows is None else command.rows
+    check_rows(state, wanted)
+    rows = [row for row in dict.fromkeys(wanted) if row in held]
+    return _done(state, [ev.Expired(tuple(rows), command.to)] if rows else [], rows, wanted)
 
 
 def decide_close(state: State, command: Close, now: datetime) -> Decided:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from strongsuit.cli.campaign import asking, create, reading, rows, running, steering, stored
+from strongsuit.cli.campaign import asking, create, reading, rows, running, serving, steering, stored
 
 VERBS = {
     "create": create.create,
@@ -32,6 +32,7 @@ VERBS = {
     "fork": stored.fork,
     "delete": stored.delete,
     "run": running.run,
+    "serve": serving.serve,
 }
 
 app = campaign = typer.Typer(
@@ -42,3 +43,4 @@ app = campaign = typer.Typer(
 for _name, _verb in VERBS.items():
     app.command(_name)(_verb)
 app.command("suggest", hidden=True)(asking.ask)
+app.add_typer(serving.people, name="people")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,22 @@ def data_folder() -> Path:
     if not folder:
         pytest.skip("needs real data: set STRONGSUIT_DATA to their folder")
     return Path(folder)
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL URL with a schema of its own, dropped afterwards; the test is skipped without a server."""
+    server = os.environ.get("STRONGSUIT_POSTGRES")
+    if not server:
+        pytest.skip("needs PostgreSQL: set STRONGSUIT_POSTGRES to the URL of a server")
+    from sqlalchemy import create_engine, make_url, text
+    from sqlalchemy.pool import NullPool
+
+    schema = f"test_{uuid.uuid4().hex}"
+    engine = create_engine(server, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    made = make_url(server).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield made.render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import os
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +34,6 @@ from strongsuit.testing import CrashingStore
 from strongsuit.testing.stores import NAME, PROMISES, Crash, example_events
 
 RELEASES = Path(__file__).parent / "stores"
-POSTGRES = os.environ.get("STRONGSUIT_POSTGRES")
-needs_postgres = pytest.mark.skipif(
-    not POSTGRES, reason="needs PostgreSQL: set STRONGSUIT_POSTGRES to the URL of a server"
-)
 
 
 def url_of(path: Path) -> str:
@@ -51,12 +45,11 @@ def sqlite_store(tmp_path: Path) -> SqlStore:
     return SqlStore(url_of(tmp_path / "lab.db"))
 
 
-def postgres_store() -> SqlStore:
-    """The server's store, emptied."""
-    store = SqlStore(str(POSTGRES))
-    for one in store.campaigns():
-        store.delete(one.name)
-    return store
+@pytest.fixture
+def postgres_store(postgres_url: str) -> Iterator[SqlStore]:
+    store = SqlStore(postgres_url)
+    yield store
+    store.close()
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda one: one.__name__)
@@ -69,10 +62,9 @@ def test_sqlite_keeps_the_promises(promise: Callable[[Any], None], sqlite_store:
     promise(sqlite_store)
 
 
-@needs_postgres
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda one: one.__name__)
-def test_postgres_keeps_the_promises(promise: Callable[[Any], None]) -> None:
-    promise(postgres_store())
+def test_postgres_keeps_the_promises(promise: Callable[[Any], None], postgres_store: SqlStore) -> None:
+    promise(postgres_store)
 
 
 def test_connections_are_durable_and_say_what_they_are_for(sqlite_store: SqlStore) -> None:
@@ -247,8 +239,8 @@ def test_passwords_are_masked_and_folders_must_exist(tmp_path: Path) -> None:
     assert "secret" not in repr(store) and "me:***@host" in repr(store)
 
 
-@pytest.mark.skipif(find_spec("psycopg") is not None, reason="psycopg is installed")
-def test_postgres_without_its_driver_names_the_extra() -> None:
+def test_postgres_without_its_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingDependency, match=r"strongsuit\[postgres\]"):
         SqlStore("postgresql+psycopg://me@localhost/db")
 
@@ -335,13 +327,40 @@ def test_a_snapshot_that_does_not_fit_is_not_used(sqlite_store: SqlStore, monkey
         assert load_campaign("alloys", store=sqlite_store).state == one.state
 
 
-def test_all_stores_give_the_same_journal_for_the_same_commands_and_clock(tmp_path: Path) -> None:
-    stores = [MemoryStore(), SqlStore(url_of(tmp_path / "lab.db"))] + ([postgres_store()] if POSTGRES else [])
-    journals = []
-    for store in stores:
-        one = campaign(store=store)
-        for by, request in itertools.product(("anna", "bob"), ("r1", None)):
-            query = one.ask(3, by=by, request=request and f"{request}-{by}")
-            one.tell(dict.fromkeys(query.rows, 0.1), by=by)
-        journals.append(lines(one))
-    assert all(journal == journals[0] for journal in journals)
+def written(store: Any) -> list[str]:
+    """The journal of one campaign after some asking and telling."""
+    one = campaign(store=store)
+    for by, request in itertools.product(("anna", "bob"), ("r1", None)):
+        query = one.ask(3, by=by, request=request and f"{request}-{by}")
+        one.tell(dict.fromkeys(query.rows, 0.1), by=by)
+    return lines(one)
+
+
+def test_sqlite_writes_the_same_journal_as_memory(sqlite_store: SqlStore) -> None:
+    assert written(sqlite_store) == written(MemoryStore())
+
+
+def test_postgres_writes_the_same_journal_as_memory(postgres_store: SqlStore) -> None:
+    assert written(postgres_store) == written(MemoryStore())
+    check(postgres_store)
+
+
+def test_processes_that_begin_an_empty_postgres_together_make_its_tables_once(postgres_url: str) -> None:
+    code = "import sys; from strongsuit.campaign import SqlStore; SqlStore(sys.argv[1]).close()"
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, postgres_url], stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    assert [one.communicate()[1] for one in running] == [""] * 4
+
+
+def test_a_postgres_session_that_the_server_ended_is_replaced(postgres_store: SqlStore, postgres_url: str) -> None:
+    one = campaign(store=postgres_store)
+    with postgres_store.reading() as connection:
+        kept = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    other = SqlStore(postgres_url)
+    with other.reading() as connection:
+        assert connection.exec_driver_sql(f"SELECT pg_terminate_backend({kept})").scalar_one()
+    other.close()
+    one.tell({1: 0.5}, by="anna")
+    assert load_campaign("alloys", store=postgres_store).state == one.state

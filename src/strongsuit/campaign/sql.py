@@ -12,7 +12,19 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, delete, insert, make_url, select, update
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    bindparam,
+    create_engine,
+    delete,
+    func,
+    insert,
+    make_url,
+    select,
+    update,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from strongsuit._optional import require
@@ -42,6 +54,7 @@ _FULL = {
 }  # a size limit of the process is an error of writing
 _BUSY = {"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_BUSY_RECOVERY", "SQLITE_BUSY_TIMEOUT", "SQLITE_LOCKED"}
 _NO_WAL = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN", "SQLITE_PROTOCOL"}
+_UPGRADE = 0x5354524F4E47  # the advisory lock of whoever makes or changes the tables
 _POSTGRES_FULL, _POSTGRES_BUSY = {"53100"}, {"40001", "40P01", "55P03", "57014"}
 
 _E = events.c
@@ -231,6 +244,8 @@ def upgraded(engine: Engine) -> None:
 
     while True:
         with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            if engine.dialect.name == "postgresql":  # SQLite's writers take turns; here two would make the same tables
+                connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE)))
             found = version_of(connection)
             check_newer(found)
             if found == latest():

@@ -50,8 +50,8 @@ def serve(
     """Serves the campaigns of a store until it is interrupted.
 
     `tell` is given the one-time link of whoever started it (an owner), `warn` a sentence where the address is not of
-    this machine and there is no `certificate`. `names` are further names of the server. `proposers` turns the settings of
-    a campaign into its proposer: without it rows that are queued or proposed already are handed out and no more.
+    this machine and there is no `certificate`. `names` are further names of the server. `proposers` turns the settings
+    of a campaign into its proposer: without it rows that are queued or proposed already are handed out and no more.
     Raises InputError if the port is taken, MissingDependency without the extra `web`.
     """
     uvicorn = require("uvicorn", extra="web")

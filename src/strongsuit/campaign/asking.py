@@ -116,18 +116,32 @@ def _from_proposal(
 
 
 def decide_prepare(state: State, command: Prepare, now: datetime) -> Decided:
-    """A proposal written ahead of need: True if it was, False if half the slate is still there; or `Wanted`."""
-    free = [row for row in state.slate if state_of(state, row) == UNLABELLED and lacking(state, row) > 0]
-    if state.closed or 2 * len(free) > len(state.slate) or _fresh(state, command.by, ()) == 0:
+    """A proposal written ahead of need: True if it was, False if half a batch is still there; or `Wanted`.
+
+    What is left of the slate will be handed out before the new rows: the proposer takes it for handed out. Else it
+    would choose the same rows again, and random rows, which differ each time, would take their place.
+    """
+    free = free_slate(state)
+    if state.closed or not running_low(state) or _fresh(state, command.by, ()) == 0:
         return Decided((), False)
     ready = command.ready if command.ready and command.ready.round == state.round + 1 else None
     if ready is None:
-        return Decided((), Wanted(view_of(state), state.rules.batch, state.position))
+        return Decided((), Wanted(view_of(state, ahead=free), state.rules.batch, state.position, kept=free))
     proposed, _ = written(state, ready)
     if not proposed.rows:
         return Decided((), False)
     closing = (ev.Closed(reason="the stopping rule was met", open=False),) if closes(state, ready) else ()
     return Decided((proposed, *_assessed(ready), *closing), True)
+
+
+def free_slate(state: State) -> tuple[int, ...]:
+    """The rows of the slate that have not been handed out, by rank."""
+    return tuple(row for row in state.slate if state_of(state, row) == UNLABELLED and lacking(state, row) > 0)
+
+
+def running_low(state: State) -> bool:
+    """Whether at most half a batch is left of the slate: time to propose ahead."""
+    return 2 * len(free_slate(state)) <= state.rules.batch
 
 
 def written(state: State, ready: Ready) -> tuple[ev.Proposed, tuple[int, ...]]:
@@ -140,6 +154,7 @@ def written(state: State, ready: Ready) -> tuple[ev.Proposed, tuple[int, ...]]:
     body = ev.Proposed(
         round=ready.round, basis=ready.basis, model=proposal.model, rows=kept, dropped=dropped,
         strategy=proposal.strategy, degraded=proposal.degraded, guard=dict(proposal.guard), seconds=proposal.seconds,
+        b=ready.b, kept=ready.kept,
     )  # fmt: skip
     return body, tuple(one.row for one in kept)
 
@@ -275,7 +290,7 @@ def _round(state: State, row: int, ready: Ready | None) -> int | None:
         return None
     if row in state.asked and row in state.begun:
         return state.asked[row]
-    return ready.round if ready else state.round
+    return ready.round if ready else state.sources[row][1] if row in state.sources else state.round
 
 
 def _nothing(state: State, command: Ask, offer: _Offer, at: str) -> Exception:

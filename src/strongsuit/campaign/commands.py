@@ -24,22 +24,27 @@ class Given:
 
 @dataclass(frozen=True)
 class Ready:
-    """A proposal with the position and round it was made for, and how often this was tried before."""
+    """A proposal with the position and round it was made for, how many rows were wanted, which of the slate it left in
+    front, and how often this was tried before."""
 
     proposal: Proposal
     basis: int
     round: int
     repeats: int = 0
+    b: int = 0
+    kept: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What `ask` says if it needs a proposal first: of b rows, for this view, at this position."""
+    """What `ask` says if it needs a proposal first: of b rows, for this view, at this position; `kept` rows of the
+    slate stay in front of it."""
 
     view: View
     b: int
     basis: int
     repeats: int = 0
+    kept: tuple[int, ...] = ()
 
 
 def _one(rows: Sequence[int]) -> Sequence[float]:

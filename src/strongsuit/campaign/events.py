@@ -155,7 +155,11 @@ class Amended:
 
 @_event
 class Proposed:
-    """The slate of a round, ranked; `dropped` are rows that were answered or excluded while the fit ran."""
+    """The slate of a round, ranked; `dropped` are rows that were answered or excluded while the fit ran.
+
+    `b` rows were wanted (0: a journal that did not say). Of a round that was proposed ahead of need, `kept` are the
+    rows of the slate before it: the proposer took them for handed out, and they stay in front.
+    """
 
     round: int
     basis: int
@@ -166,6 +170,8 @@ class Proposed:
     degraded: bool | str
     guard: Json
     seconds: float
+    b: int = 0
+    kept: Rows = ()
 
 
 @_event

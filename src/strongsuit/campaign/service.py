@@ -261,7 +261,7 @@ class Campaign:
             if not isinstance(wanted, co.Wanted):
                 return wanted
             proposal = self.proposer.propose(wanted.view, wanted.b, wanted.view.round)
-            ready = co.Ready(proposal, wanted.basis, wanted.view.round, wanted.repeats)
+            ready = co.Ready(proposal, wanted.basis, wanted.view.round, wanted.repeats, wanted.b, wanted.kept)
         raise StoreBusy(f"campaign {self.name!r}: {FITS} proposals were overtaken by others: try again")
 
     def _rows(self, keys: Sequence[Any], *, by_row: bool) -> list[Any]:

@@ -18,7 +18,7 @@ from strongsuit.campaign.events import Chosen, json_of
 from strongsuit.campaign.rules import rules_of
 from strongsuit.campaign.state import Failure, Lease, Request, State, relabel
 
-FORM = 1  # another form is not read; the journal is
+FORM = 2  # another form is not read; the journal is
 
 
 class Snapshot(NamedTuple):

@@ -194,11 +194,18 @@ def _set(state: State, settings: dict[str, Any]) -> None:
 
 def _proposed(state: State, event: Event, body: ev.Proposed) -> None:
     state.chosen = {row: one for row, one in (state.chosen | state.slate).items() if row in state.begun}
-    state.slate = {one.row: one for one in sorted(body.rows, key=lambda one: one.rank)}
+    kept = {row: state.slate[row] for row in body.kept if row in state.slate}
+    state.slate = kept | {one.row: one for one in sorted(body.rows, key=lambda one: one.rank)}
     state.sources.update({one.row: (one.source, body.round) for one in body.rows})
     state.round = max(state.round, body.round)
     about = {name: value for name, value in ev.json_of(body).items() if name != "rows"}
-    more = {"dropped": list(body.dropped), "size": len(body.rows), "position": event.position, "at": event.at}
+    more = {
+        "dropped": list(body.dropped),
+        "kept": list(body.kept),
+        "size": len(body.rows),
+        "position": event.position,
+        "at": event.at,
+    }
     state.rounds.append({**about, **more})
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from strongsuit.campaign.chain import linked
-from strongsuit.campaign.events import Proposed
+from strongsuit.campaign.events import Proposed, Rows
 from strongsuit.campaign.snapshot import state_from
 from strongsuit.campaign.state import State, advance
 from strongsuit.campaign.store import Store, kept_snapshot
@@ -41,17 +41,18 @@ def verify_journal(store: Store, campaign: str, until: int | None = None) -> Sta
 def verify_proposals(store: Store, campaign: str, proposer: Proposer) -> list[Verdict]:
     """A verdict a round: its rows and dropped rows against those proposed again from the journal up to its basis."""
     proposed = [event.body for event in store.read(campaign) if isinstance(event.body, Proposed)]
-    views = _views(store, campaign, {body.basis for body in proposed})
-    return [_verdict(body, views.get(body.basis), proposer) for body in proposed]
+    views = _views(store, campaign, {(body.basis, body.kept) for body in proposed})
+    return [_verdict(body, views.get((body.basis, body.kept)), proposer) for body in proposed]
 
 
-def _views(store: Store, campaign: str, wanted: set[int]) -> dict[int, View]:
-    """What a proposer saw at each of the positions."""
+def _views(store: Store, campaign: str, wanted: set[tuple[int, Rows]]) -> dict[tuple[int, Rows], View]:
+    """What a proposer saw at each of the positions, with what was left of the slate there."""
     state, views = State(), {}
     for event in store.read(campaign):
         advance(state, [event])
-        if event.position in wanted:
-            views[event.position] = view_of(state.copy())
+        for basis, kept in wanted:
+            if basis == event.position:
+                views[basis, kept] = view_of(state.copy(), ahead=kept)
     return views
 
 
@@ -60,7 +61,7 @@ def _verdict(body: Proposed, view: View | None, proposer: Proposer) -> Verdict:
         return Verdict(body.round, body.basis, IMPOSSIBLE, "the journal has no such position")
     recorded = [one.row for one in body.rows]
     try:
-        again = proposer.propose(view, len(recorded) + len(body.dropped), body.round)
+        again = proposer.propose(view, body.b or len(recorded) + len(body.dropped), body.round)
     except (StrongsuitError, ImportError, OSError) as error:
         return Verdict(body.round, body.basis, IMPOSSIBLE, str(error))
     rows = [one.row for one in sorted(again.rows, key=lambda one: one.rank)]

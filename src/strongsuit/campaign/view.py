@@ -6,7 +6,7 @@ run in another process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -80,8 +80,8 @@ class Proposer(Protocol):
         ...
 
 
-def view_of(state: State) -> View:
-    """What a proposer may see of the state, for the next round."""
+def view_of(state: State, *, ahead: Collection[int] = ()) -> View:
+    """What a proposer may see of the state, for the next round; rows `ahead` of it count as handed out."""
     labels = labels_of(state)
     rows = sorted(labels)
     spent, open_leases, limit = state.spent, committed(state), state.rules.limit
@@ -92,7 +92,9 @@ def view_of(state: State) -> View:
         labelled=tuple(rows),
         values=tuple(labels[row].value for row in rows),
         weights=tuple(labels[row].weight for row in rows),
-        pending=tuple(sorted(row for row in state.leases.keys() | state.begun.keys() if pending(state, row))),
+        pending=tuple(
+            sorted({*ahead, *(row for row in state.leases.keys() | state.begun.keys() if pending(state, row))})
+        ),
         unavailable=tuple(sorted(row for row in touched(state) | set(state.answers) if unavailable(state, row))),
         queued=tuple(sorted(row for row in state.queued if row not in labels)),
         sources=tuple((row, *state.sources[row]) for row in sorted(state.sources)),

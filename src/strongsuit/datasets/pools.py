@@ -9,12 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from strongsuit.datasets.fingerprint import CHUNK_ROWS, as_text, fingerprint_table, logical_type
 from strongsuit.datasets.limits import allowed_bytes
+from strongsuit.datasets.pictures import FILE, picture_columns, picture_features, picture_table
 from strongsuit.datasets.reading import PARQUET_SUFFIXES, read_raw
 from strongsuit.errors import InputError, UnknownRow
 
@@ -50,6 +52,17 @@ class PoolTable:
         """The key and feature columns of the rows."""
         shown = [name for name in self.table.column_names if self.roles[name] in (KEY, FEATURE)]
         return self._taken(rows, shown).to_pandas()
+
+    @property
+    def pictures(self) -> list[str]:
+        """The feature columns whose cells name pictures in the folder of media."""
+        features = [name for name in self.table.column_names if self.roles[name] == FEATURE]
+        return picture_columns(self.table, features) if self.description.get("media") else []
+
+    def picture_features(self, column: str) -> np.ndarray:
+        """Features (rows, p) of the pictures that a column names."""
+        names = as_text(self.table.column(column).combine_chunks()).to_pylist()
+        return picture_features(Path(self.description["media"]), names)
 
     def costs(self, column: str, rows: Sequence[int]) -> list[float]:
         """What a column says of the rows; InputError for one that is not there, empty or below zero."""
@@ -93,12 +106,12 @@ def read_pool(
     known: Mapping[str, Any] | None = None,
     check: bool = False,
 ) -> PoolTable:
-    """The pool of a CSV or Parquet file, a folder of Parquet files, a frame or an Arrow table.
+    """The pool of a CSV or Parquet file, a folder of Parquet files or of pictures, a frame or an Arrow table.
 
     Parameters
     ----------
     key : str
-        Column that identifies rows; without it the row number does.
+        Column that identifies rows; without it the row number does, and the path of a picture in a folder of them.
     target, ignore : list of str
         Columns that are no part of the pool: a half-filled table is still the same pool. They need not be there.
     media : str
@@ -112,18 +125,38 @@ def read_pool(
     InputError
         For a source that cannot be read, a column that is not there, and keys that are missing or repeated.
     """
-    raw = read_raw(source, lambda names: names, max_bytes=allowed_bytes(None), as_text=frozenset(_texts(key)))
-    table = pa.table({name: raw.columns[name] for name in raw.columns})
-    if not table.num_rows:
-        raise InputError(f"{raw.source} has no rows: a pool needs at least one")
+    pictures = _pictures(source)
+    if pictures is not None:
+        table, key, media = pictures, key or FILE, media or str(source)
+    else:
+        table = _read(source, key)
     targets = [target] if isinstance(target, str) else list(target)
     roles = {name: _role(name, key, targets, ignore) for name in table.column_names}
     if key is not None:
-        _check_keys(table, key, raw.source)
+        _check_keys(table, key, _called(source))
     stat = _stat(source)
     if known is not None and stat is not None and known.get("stat") == stat and not check:
         return PoolTable(table, key, roles, known)
     return PoolTable(table, key, roles, _described(table, key, roles, source, media, stat))
+
+
+def _read(source: Any, key: str | None) -> pa.Table:
+    raw = read_raw(source, lambda names: names, max_bytes=allowed_bytes(None), as_text=frozenset(_texts(key)))
+    if not next(iter(raw.columns.values()), ()):
+        raise InputError(f"{raw.source} has no rows: a pool needs at least one")
+    return pa.table({name: raw.columns[name] for name in raw.columns})
+
+
+def _pictures(source: Any) -> pa.Table | None:
+    """The pictures of a folder that holds no Parquet files."""
+    if not isinstance(source, str | Path) or not Path(source).is_dir():
+        return None
+    tables = any(path.suffix.lower() in PARQUET_SUFFIXES for path in Path(source).rglob("*"))
+    return None if tables else picture_table(Path(source))
+
+
+def _called(source: Any) -> str:
+    return Path(source).name if isinstance(source, str | Path) else f"the {type(source).__name__}"
 
 
 def _described(

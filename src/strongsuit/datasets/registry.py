@@ -80,7 +80,7 @@ def _local(public: PublicSet) -> Path | None:
 
 def _cached(public: PublicSet) -> Path:
     """The path of the cached copy, downloaded and converted first if there is none."""
-    path = _cache_folder() / f"{public.name}.csv"
+    path = cache_folder() / f"{public.name}.csv"
     if path.is_file():
         return path
     frame = _convert(public, public.original, _download(public))
@@ -92,10 +92,11 @@ def _cached(public: PublicSet) -> Path:
     return write_table(frame, path)
 
 
-def _cache_folder() -> Path:
+def cache_folder(part: str = "datasets") -> Path:
+    """Where copies of public sets, or another `part`, are kept between runs."""
     own = os.environ.get(CACHE_VARIABLE)
     shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return (Path(own) if own else Path(shared, "strongsuit")) / "datasets"
+    return (Path(own) if own else Path(shared, "strongsuit")) / part
 
 
 def _download(public: PublicSet) -> bytes:

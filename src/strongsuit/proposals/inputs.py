@@ -25,19 +25,24 @@ class Inputs:
 
 
 def inputs_of(pool: PoolTable, settings: Mapping[str, Any], categorical: Sequence[str] = ()) -> Inputs:
-    """The inputs of all rows; InputError for a pool without features and for numbers that are missing."""
-    table = feature_table(pool, categorical)
-    X = fit_encoder(table).transform(table).X
+    """The inputs of all rows, pictures by what they show; InputError for a pool without features and for numbers that
+    are missing."""
+    pictures = pool.pictures
+    parts = [pool.picture_features(name) for name in pictures]
+    table = feature_table(pool, categorical, without=pictures)
+    X = np.hstack([*([fit_encoder(table).transform(table).X] if table is not None else []), *parts])
     if settings["task"] == "classification":
         center, spread = standard(X)
         X = (X - center) / spread
     return Inputs(X, _prices(pool, settings))
 
 
-def feature_table(pool: PoolTable, categorical: Sequence[str] = ()) -> Table:
-    """The feature columns of the pool, typed and complete."""
-    names = [name for name in pool.table.column_names if pool.roles[name] == FEATURE]
+def feature_table(pool: PoolTable, categorical: Sequence[str] = (), *, without: Sequence[str] = ()) -> Table | None:
+    """The feature columns of the pool, typed and complete; None where there are no others than those left out."""
+    names = [name for name in pool.table.column_names if pool.roles[name] == FEATURE and name not in without]
     if not names:
+        if without:
+            return None
         raise InputError("the pool has no feature columns besides key, target and ignored ones: nothing to choose by")
     table = read_table(pool.table.select(names), categorical=[name for name in categorical if name in names])
     for name in table.names:

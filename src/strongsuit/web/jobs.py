@@ -12,10 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from strongsuit.campaign.asking import Query
+from strongsuit.campaign.asking import Query, running_low
 from strongsuit.campaign.chain import stamp
 from strongsuit.campaign.service import Campaign
-from strongsuit.campaign.state import UNLABELLED, State, lacking, state_of
 from strongsuit.campaign.view import Proposal, View
 from strongsuit.errors import PoolExhausted, StrongsuitError
 from strongsuit.web.problems import Refused, problem_of
@@ -125,12 +124,12 @@ class Jobs:
         return job
 
     def ahead(self, campaign: Campaign, by: str) -> None:
-        """Begins the next round once half of this one is handed out, so that nobody waits for it."""
+        """Begins the next round once at most half a batch is left to hand out, so that nobody waits for it."""
         if campaign.proposer is None:
             return
         with campaign.desk.lock:
             state = campaign.desk.state
-            due, round_ = not state.closed and bool(state.slate) and half_gone(state), state.round
+            due, round_ = not state.closed and bool(state.slate) and running_low(state), state.round
         with self._lock:
             if due and self._ahead.get(campaign.name) != round_ and campaign.name not in self._running:
                 self._ahead[campaign.name] = round_
@@ -179,12 +178,6 @@ class Jobs:
             with self._lock:
                 self._running.pop(job.campaign, None)
             job.over.set()
-
-
-def half_gone(state: State) -> bool:
-    """Whether half of the slate, or more, has been handed out."""
-    free = sum(1 for row in state.slate if state_of(state, row) == UNLABELLED and lacking(state, row) > 0)
-    return 2 * free <= len(state.slate)
 
 
 def _unfit() -> Refused:

@@ -187,6 +187,7 @@ def _shown(
             "allowed": showing.bounds(state.settings["target"]), "progress": progress_of(state, visitor.name),
             "why": showing.reason(state, row) if row is not None else "",
             "until": lease.until if lease else "", "lease_s": state.rules.lease_s,
+            "keys": showing.class_keys(state.settings["target"].get("classes", ())),
         }  # fmt: skip
         said = showing.expected(state, last[0]) if last else ""
     if last is not None:

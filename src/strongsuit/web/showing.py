@@ -11,9 +11,10 @@ from strongsuit.campaign.events import Chosen
 from strongsuit.campaign.rules import CLASS, NUMBERS
 from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.state import State, proposal_of
+from strongsuit.datasets.pictures import SUFFIXES
 
 IMAGE, LINK, NUMBER, TEXT, MISSING = "image", "link", "number", "text", "missing"
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp")
+TAKEN = set("sfnu?")  # keys with a meaning of their own
 NEVER = "never"  # `show.model`: what the model expects is not shown, not even after the answer
 
 
@@ -60,7 +61,7 @@ def _cell(
         if wanted == IMAGE and f"{parts.scheme}://{parts.netloc}" in hosts:
             return Cell(name, IMAGE, value, href=value)
         return Cell(name, LINK, value, href=value)
-    if media and (wanted == IMAGE or (wanted is None and value.lower().endswith(PICTURES))):
+    if media and (wanted == IMAGE or (wanted is None and value.lower().endswith(SUFFIXES))):
         return Cell(name, IMAGE, value, href=f"/media/{campaign}/{row}/{quote(name, safe='')}")
     return Cell(name, TEXT, value, unit)
 
@@ -147,3 +148,15 @@ def bounds(target: Mapping[str, Any]) -> str:
     if low is None or high is None:
         return f"{'at most' if low is None else 'at least'} {shown_value(high if low is None else low)} {unit}".rstrip()
     return f"{shown_value(low)} to {shown_value(high)} {unit}".rstrip()
+
+
+def class_keys(classes: Sequence[str]) -> list[str]:
+    """The key that chooses each class: its own name where all are single characters, else 1 to 9, '' for the rest.
+
+    Letters that mean something else on the page are no names of classes to it.
+    """
+    names = [one.lower() for one in classes]
+    if all(len(one) == 1 and one.isprintable() and not one.isspace() for one in names) and not TAKEN & set(names):
+        if len(set(names)) == len(names):
+            return names
+    return [str(place + 1) if place < 9 else "" for place in range(len(classes))]

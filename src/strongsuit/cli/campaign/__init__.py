@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import typer
 
-from strongsuit.cli.campaign import asking, create, reading, rows, running, serving, steering, stored
+from strongsuit.cli.campaign import asking, create, demo, reading, rows, running, serving, steering, stored
 
 VERBS = {
+    "demo": demo.demo,
     "create": create.create,
     "ask": asking.ask,
     "tell": asking.tell,

@@ -16,7 +16,12 @@ MOST_CLASSES = 100  # that are taken from the table without being named
 
 def create(
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits, '_' and '-'.")],
-    pool: Annotated[str, typer.Option(metavar="TABLE", help="Rows that may be labelled: CSV, Parquet or a folder.")],
+    pool: Annotated[
+        str,
+        typer.Option(
+            metavar="TABLE", help="Rows that may be labelled: CSV, Parquet, a folder of Parquet or of pictures."
+        ),
+    ],
     target: Annotated[list[str], typer.Option(help="Column to fill in; repeat for several numbers.")],
     key: Annotated[str | None, typer.Option(help="Column that identifies rows; without it their number does.")] = None,
     ignore: Annotated[

@@ -41,7 +41,9 @@ def status(name: Name = None, store: Store = DEFAULT, as_json: Json = False) -> 
 
 
 def pool_health(pool: dict[str, Any]) -> str:
-    """What can be seen of the pool's file without reading it: unchanged, changed, missing or no file."""
+    """What can be seen of the pool's file without reading it: unchanged, changed, missing, a folder or no file."""
+    if Path(str(pool.get("uri"))).is_dir():
+        return "a folder"
     if pool.get("format") == "frame" or pool.get("stat") is None:
         return "no file"
     path = Path(pool["uri"])

@@ -190,10 +190,9 @@
       return;
     }
     if (typing) return;
-    const radios = place.querySelectorAll(".classes input");
-    if (/^[1-9]$/.test(event.key) && radios.length) {
-      const radio = radios[Number(event.key) - 1];
-      if (radio) { radio.checked = true; radio.focus(); event.preventDefault(); }
+    const radio = [...place.querySelectorAll(".classes input[data-key]")].find((one) => one.dataset.key === event.key.toLowerCase());
+    if (radio) {
+      radio.checked = true; radio.focus(); event.preventDefault();
     } else if (event.key === "Enter" && (at.type === "radio" || at === main || at === document.body)) {
       const button = place.querySelector("#answer button[value=save]");
       if (button) { event.preventDefault(); button.click(); }

@@ -209,3 +209,30 @@ def test_looking_and_telling_load_no_jax(lab: Lab) -> None:
         call = [sys.executable, "-c", code, "campaign", *words, "--store", lab.url]
         done = subprocess.run(call, capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1].startswith(wanted), done.stdout + done.stderr
+
+
+def test_what_is_to_be_typed_next_names_a_store_that_is_not_the_usual_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STRONGSUIT_STORE", raising=False)
+    pd.DataFrame({"id": list("abcdefghijkl"), "x": range(12)}).to_csv("pool.csv", index=False)
+    create = ["campaign", "create", "alloys", "--pool", "pool.csv", "--key", "id", "--target", "y"]
+    assert cli.main([*create, "--store", "sqlite:///my lab.db"]) == 0
+    assert capsys.readouterr().out.endswith("--out suggested.csv --store 'sqlite:///my lab.db'\n")
+    monkeypatch.setenv("STRONGSUIT_STORE", "sqlite:///my lab.db")
+    assert cli.main(["campaign", "ask", "-n", "2"]) == 0
+    assert "--store" not in capsys.readouterr().out
+
+
+def test_the_demo_begins_a_campaign_of_digits_and_again_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRONGSUIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("STRONGSUIT_STORE", raising=False)
+    assert cli.main(["campaign", "demo"]) == 0
+    assert "pool 1,797 rows" in capsys.readouterr().out and len(list(Path("digits").iterdir())) == 1797
+    assert cli.main(["campaign", "demo", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["rows"], facts["position"]) == (1797, 1)

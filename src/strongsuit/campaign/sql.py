@@ -88,8 +88,13 @@ class SqlStore:
             if found == 0:
                 upgraded(self.engine)
 
+    @property
+    def url(self) -> str:
+        """The URL, a password in it as `***`."""
+        return self._url.render_as_string(hide_password=True)
+
     def __repr__(self) -> str:
-        return f"SqlStore({self._url.render_as_string(hide_password=True)!r})"
+        return f"SqlStore({self.url!r})"
 
     @property
     def engine(self) -> Engine:

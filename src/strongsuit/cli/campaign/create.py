@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from strongsuit.cli.campaign.options import DEFAULT, By, Json, Store, say, store_at
+from strongsuit.cli.campaign.options import DEFAULT, By, Json, Store, same, say, store_at
 from strongsuit.errors import InputError
 
 MOST_CLASSES = 100  # that are taken from the table without being named
@@ -186,7 +186,8 @@ def _stopping(error: float | None, labels: int | None, auto_close: bool) -> dict
 
 
 def _words(made: Any, name: str, rows: int, known: int, pool: str) -> str:
+    more = same(made.desk.store)
     said = f"{name} · {made.state.settings['task']} · pool {rows:,} rows · journal position {made.state.position}"
     if known:
-        said += f"\nThe table has {known} labels already: strongsuit campaign tell {name} {pool}"
-    return f"{said}\nNext: strongsuit campaign ask {name} -n {made.state.rules.batch} --out suggested.csv"
+        said += f"\nThe table has {known} labels already: strongsuit campaign tell {name} {pool}{more}"
+    return f"{said}\nNext: strongsuit campaign ask {name} -n {made.state.rules.batch} --out suggested.csv{more}"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from strongsuit.cli.campaign.create import create
-from strongsuit.cli.campaign.options import DEFAULT, Json, Store
+from strongsuit.cli.campaign.options import DEFAULT, Json, Store, same, store_at
 from strongsuit.errors import StoreError
 
 NAME = "digits"
@@ -32,7 +32,8 @@ def demo(
     create(NAME, pool=str(out), target=["digit"], classes=",".join(CLASSES), title="Handwritten digits", exists="load",
            store=store, as_json=as_json)  # fmt: skip
     if not as_json:
-        typer.echo("Or on the page: strongsuit campaign serve, open the link, press the digit that you see, then Enter")
+        serve = f"strongsuit campaign serve{same(store_at(store))}"
+        typer.echo(f"Or on the page: {serve}, open the link, press the digit that you see, then Enter")
 
 
 def write_digits(folder: Path) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +43,13 @@ def store_at(url: str, *, new: bool = False) -> Any:
             f"there is no store {url}: `strongsuit campaign create` makes one, --store or ${VARIABLE} names another"
         )
     return SqlStore(url)
+
+
+def same(store: Any) -> str:
+    """What a command printed for the user must end in to reach this store: nothing if it does so anyway."""
+    if store.url == (os.environ.get(VARIABLE) or DEFAULT):
+        return ""
+    return f" --store {shlex.quote(store.url)}"
 
 
 def only(store: Any, name: str | None) -> str:

@@ -31,12 +31,14 @@ def serve(
     from strongsuit import recipes
     from strongsuit.web.serve import serve as run
 
-    run(
-        store, host=host, port=port, names=name or (), folders=folder or (), image_hosts=image_host or (),
-        certificate=certificate, private_key=private_key, tell=lambda link: say(link, {"link": link}, as_json),
-        warn=lambda text: typer.echo(f"Warning: {text}.", err=True),
-        proposers=recipes.proposer,
-    )  # fmt: skip
+    try:
+        run(
+            store, host=host, port=port, names=name or (), folders=folder or (), image_hosts=image_host or (),
+            certificate=certificate, private_key=private_key, tell=lambda link: say(link, {"link": link}, as_json),
+            warn=lambda text: typer.echo(f"Warning: {text}.", err=True), proposers=recipes.proposer,
+        )  # fmt: skip
+    except KeyboardInterrupt:  # the way to end it
+        typer.echo("Stopped. All that was answered is in the journal.", err=True)
 
 
 @people.callback(invoke_without_command=True)

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from strongsuit.cli.campaign.options import same
+
 _CURVES = {"audit": "on random rows that nobody trained on", "cross_validated": "cross-validated on the labelled rows"}
 
 
@@ -48,11 +50,13 @@ def asked(campaign: Any, query: Any, who: str, out: Path | None) -> str:
         "budget": "The budget allows no more rows.",
         "slate": "The slate has no more rows.",
     }
-    lines = [head, *([short[query.short]] if query.short else [])]
+    lines, more = [head, *([short[query.short]] if query.short else [])], same(campaign.desk.store)
     if out is not None:
         column = f"Fill column {target_words(state.settings)} in {out}, then: "
-        return "\n".join([*lines, f"{column}strongsuit campaign tell {campaign.name} {out}"])
-    return "\n".join([*lines, f"Answer with: strongsuit campaign tell {campaign.name} KEY=VALUE, or ask with --out"])
+        return "\n".join([*lines, f"{column}strongsuit campaign tell {campaign.name} {out}{more}"])
+    return "\n".join(
+        [*lines, f"Answer with: strongsuit campaign tell {campaign.name} KEY=VALUE{more}, or ask with --out"]
+    )
 
 
 _SOURCES = {"model": "by {}", "random": "random", "test": "test", "warmup": "to begin with", "queued": "queued"}
@@ -65,7 +69,7 @@ def handed(campaign: Any, done: Any, filled: Any, rejected: Sequence[str]) -> st
     blank = [f"{filled.blank} blank still"] if filled.blank else []
     bad = [f"{len(filled.problems)} rejected, see {', '.join(rejected)}"] if filled.problems else []
     said = " · ".join([", ".join([*(counts or ["nothing new"]), *blank, *bad]), f"journal position {done.position}"])
-    return f"{said}\nNext: strongsuit campaign ask {campaign.name} --out suggested.csv"
+    return f"{said}\nNext: strongsuit campaign ask {campaign.name} --out suggested.csv{same(campaign.desk.store)}"
 
 
 def about_row(key: str, facts: Mapping[str, Any]) -> str:

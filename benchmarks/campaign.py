@@ -1,6 +1,6 @@
 """Campaigns under load: processes killed, many writers, the delay of a tell, opening a million rows, replay.
 
-    python benchmarks/campaign.py [--parts kills,writers,paced,opening,replay,hashing] [--store URL] [--json FILE]
+    python benchmarks/campaign.py [--parts kills,resumed,writers,paced,opening,replay,hashing] [--store URL]
 
 The defaults are the full sizes: 200 kills of 4 processes that ask and tell, 16 writers for 60 s, 200 tells a second for
 30 s, 1,000,000 rows, 100,000 events. What must hold is asserted: every tell exactly once, none refused, no gap, the
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,19 +96,54 @@ def kills(url: str, *, kills: int, processes: int, rows: int, pause: float = 0.3
     names = [f"worker{i}" for i in range(processes)]
     running = {by: started(label_all, url, by, 3) for by in names}
     rng, done = random.Random(0), 0
-    while done < kills:
-        time.sleep(rng.uniform(0.2, 1.8) * pause)
-        by = rng.choice(names)
-        done += running[by].poll() is None
-        running[by].kill()
-        running[by].wait()
-        running[by] = started(label_all, url, by, 3)
-    codes = [process.wait() for process in running.values()]
+    try:
+        while done < kills:
+            time.sleep(rng.uniform(0.2, 1.8) * pause)
+            by = rng.choice(names)
+            done += running[by].poll() is None
+            running[by].kill()
+            running[by].wait()
+            running[by] = started(label_all, url, by, 3)
+        codes = [process.wait() for process in running.values()]
+    finally:
+        for process in running.values():
+            process.kill()
     assert codes == [0] * processes, codes
     events = whole(url)
     told = Counter(event.body.row for event in events if event.kind == "Told")
     assert told == Counter(range(rows)), "every row is told exactly once"
+    again = load_campaign(NAME, store=url, proposer=Shuffled()).verify()
+    assert {verdict.verdict for verdict in again} == {"equal"}, "every round comes out again"
     return {"kills": kills, "processes": processes, "rows": rows, "events": len(events)}
+
+
+def resumed(url: str, *, kills: int, pause: float = 0.3) -> dict[str, Any]:
+    """One process, killed again and again: what it asks for is what a process asks for that nobody kills."""
+    one = begun(url, 10**6, batch=7)
+    rng = random.Random(1)
+    for _ in range(kills):
+        known, running = one.status()["position"], started(label_all, url, "worker", 1)
+        try:
+            while one.status()["position"] == known and running.poll() is None:
+                time.sleep(0.05)
+            time.sleep(rng.uniform(0.0, 2.0) * pause)
+            assert running.poll() is None, "it ended by itself"
+        finally:
+            running.kill()
+            running.wait()
+    events = whole(url)
+    asked, unbroken = _asked_rows(events), begun("memory://", 10**6, batch=7)
+    for _ in asked:
+        unbroken.tell({row: row / 2 for row in unbroken.ask(1, by="worker").rows}, by="worker")
+    assert asked == _asked_rows(unbroken.journal()), "the same rows in the same order"
+    told = Counter(event.body.row for event in events if event.kind == "Told")
+    assert max(told.values()) == 1 and set(asked[:-1]) <= set(told), "what was asked for is told once"
+    return {"kills": kills, "rows": len(asked)}
+
+
+def _asked_rows(events: Iterable[Any]) -> list[int]:
+    """Rows in the order in which they were asked for first."""
+    return list(dict.fromkeys(row for event in events if event.kind == "Asked" for row in event.body.rows))
 
 
 def writers(url: str, *, processes: int, seconds: float) -> dict[str, Any]:
@@ -223,6 +258,7 @@ def parts(given: argparse.Namespace) -> dict[str, Callable[[str], dict[str, Any]
     """What can be run, by name, in the given sizes."""
     return {
         "kills": lambda url: kills(url, kills=given.kills, processes=4, rows=given.rows_killed),
+        "resumed": lambda url: resumed(url, kills=given.kills),
         "writers": lambda url: writers(url, processes=given.writers, seconds=given.seconds),
         "paced": lambda url: paced(url, rate=given.rate, seconds=given.seconds / 2),
         "opening": lambda url: opening(url, rows=given.rows, labelled=given.labelled),
@@ -238,7 +274,7 @@ def main() -> None:
         call = {"label_all": label_all, "tell_on": tell_on}[sys.argv[2]]
         return call(*json.loads(sys.argv[3]))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default="kills,writers,paced,opening,replay,hashing")
+    parser.add_argument("--parts", default="kills,resumed,writers,paced,opening,replay,hashing")
     parser.add_argument("--store", help="URL of a server; its campaign 'load' is deleted")
     parser.add_argument("--json", help="file for the result")
     sizes = {"kills": 200, "rows-killed": 4000, "writers": 16, "rate": 200, "rows": 10**6, "labelled": 20_000}

@@ -26,9 +26,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from strongsuit._optional import require
+from strongsuit.campaign import postgres
 from strongsuit.campaign.chain import Event, stamp, stored
+from strongsuit.campaign.postgres import Queue, postgres_engine
 from strongsuit.campaign.schema import (
     campaigns,
     check_newer,
@@ -54,8 +56,6 @@ _FULL = {
 }  # a size limit of the process is an error of writing
 _BUSY = {"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_BUSY_RECOVERY", "SQLITE_BUSY_TIMEOUT", "SQLITE_LOCKED"}
 _NO_WAL = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN", "SQLITE_PROTOCOL"}
-_UPGRADE = 0x5354524F4E47  # the advisory lock of whoever makes or changes the tables
-_POSTGRES_FULL, _POSTGRES_BUSY = {"53100"}, {"40001", "40P01", "55P03", "57014"}
 
 _E = events.c
 # One row of nothing for a campaign without such events, no row for one that is not there.
@@ -81,6 +81,7 @@ class SqlStore:
         self._process, self._begun = -1, threading.Lock()
         self._engine: Engine | None = None
         self._turns: Turns | None = None
+        self._queue = Queue()
         with self.turn(""), _troubles(self):
             with self.engine.begin() as connection:
                 found = version_of(connection)
@@ -113,20 +114,36 @@ class SqlStore:
 
     @contextmanager
     def turn(self, campaign: str) -> Iterator[None]:
-        """One writer at a time for a SQLite file, in about the order they came; PostgreSQL queues by itself."""
+        """One writer at a time, in about the order they came: for a SQLite file, or for a campaign on a server."""
         _ = self.engine
-        with self._turns.taken() if self._turns else nullcontext():
+        if self._is_sqlite:
+            with self._turns.taken() if self._turns else nullcontext():
+                yield
+        elif campaign and self._queue.held is None:
+            with self._queue.taken(self.engine, campaign, lambda: _troubles(self)):
+                yield
+        else:
             yield
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A short transaction that reads."""
-        with _troubles(self), self.engine.begin() as connection:
-            yield connection
+        held = self._queue.held
+        with _troubles(self):
+            if held is not None:
+                with held.begin():
+                    yield held
+                return
+            with self.engine.begin() as connection:
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A short transaction that writes, in its turn: commits and the checkpoints they bring never meet."""
+        if not self._is_sqlite:
+            with self.reading() as connection:
+                yield connection
+            return
         with self.turn(""), _troubles(self), self.engine.connect().execution_options(**{WRITES: True}) as connection:
             with connection.begin():
                 yield connection
@@ -250,7 +267,7 @@ def upgraded(engine: Engine) -> None:
     while True:
         with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
             if engine.dialect.name == "postgresql":  # SQLite's writers take turns; here two would make the same tables
-                connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE)))
+                connection.execute(select(func.pg_advisory_xact_lock(postgres.UPGRADE)))
             found = version_of(connection)
             check_newer(found)
             if found == latest():
@@ -310,8 +327,7 @@ def _checked(url: str) -> URL:
 
 def _engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        require("psycopg", extra="postgres")
-        return create_engine(url, pool_pre_ping=True)
+        return postgres_engine(url)
     folder = Path(str(url.database)).absolute().parent
     if not folder.is_dir():
         raise StoreError(f"store: the folder {folder} does not exist: make it first")
@@ -327,15 +343,17 @@ def _troubles(store: SqlStore) -> Iterator[None]:
         yield
     except IntegrityError:
         raise
+    except PoolTimeout as error:
+        raise StoreBusy(f"{store}: all connections are in use; nothing was written: try again") from error
     except DBAPIError as error:
         raise _trouble(store, error) from error
 
 
 def _trouble(store: SqlStore, error: DBAPIError) -> StoreError:
     name = getattr(error.orig, "sqlite_errorname", "") or getattr(error.orig, "sqlstate", "") or ""
-    if name in _FULL | _POSTGRES_FULL:
+    if name in _FULL | postgres.FULL:
         return StoreFull(f"{store}: the disk took no more ({error.orig}); nothing was written: make room and repeat")
-    if name in _BUSY | _POSTGRES_BUSY:
+    if name in _BUSY | postgres.BUSY:
         return StoreBusy(f"{store}: others kept the store for {BUSY_SECONDS} s; nothing was written: try again")
     if name in _NO_WAL:
         return no_shared_memory(str(store), name)

@@ -1,0 +1,74 @@
+"""What PostgreSQL needs: sessions that wait so long and no longer, and a queue of the writers of a campaign."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, func, select
+from sqlalchemy.event import listen
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
+
+from strongsuit._optional import require
+from strongsuit.campaign.sqlite import BUSY_SECONDS
+
+FULL, BUSY = {"53100"}, {"40001", "40P01", "55P03", "57014"}  # SQLSTATE
+UPGRADE = 0x5354524F4E47  # the advisory lock of whoever makes or changes the tables
+SESSIONS, MORE = 5, 35  # kept open, and those that a server's threads may open beside them
+
+
+def postgres_engine(url: URL) -> Engine:
+    """An engine of the URL; MissingDependency without the extra `postgres`."""
+    require("psycopg", extra="postgres")
+    engine = create_engine(url, pool_pre_ping=True, pool_size=SESSIONS, max_overflow=MORE)
+    listen(engine, "connect", _patient)
+    return engine
+
+
+class Queue:
+    """Writers of a campaign, first come, first served, over all processes and machines.
+
+    Without it each would decide on what it has read, find that another was quicker, and begin again: eight writers and
+    more starve each other.
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+
+    @property
+    def held(self) -> Connection | None:
+        """The connection of this thread's turn: what is read and written in it goes over that."""
+        return getattr(self._own, "connection", None)
+
+    @contextmanager
+    def taken(self, engine: Engine, campaign: str, troubles: Callable[[], AbstractContextManager]) -> Iterator[None]:
+        """A turn: an advisory lock of the session, which ends with it if the process dies."""
+        key = func.hashtextextended(func.concat(func.current_schema(), "/", campaign), 0)
+        with troubles():
+            connection = engine.connect()
+        try:
+            with troubles(), connection.begin():
+                connection.execute(select(func.pg_advisory_lock(key)))
+            self._own.connection = connection
+            yield
+        finally:
+            self._own.connection = None
+            _give_back(connection, key)
+
+
+def _give_back(connection: Connection, key: Any) -> None:
+    try:
+        with connection.begin():
+            connection.execute(select(func.pg_advisory_unlock(key)))
+    except (DBAPIError, InvalidRequestError):
+        connection.invalidate()  # the server forgets the lock with the session
+    connection.close()
+
+
+def _patient(connection: Any, _: Any) -> None:
+    """Sets how long a session waits for others."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
+    connection.commit()

@@ -85,6 +85,8 @@ def test_a_strategy_that_fails_is_a_record(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_plans_hold_random_and_a_grid_goes_on_where_it_stopped(tmp_path: Path) -> None:
     plans = class_plans(["toy"], ["margin"], repeats=2)
+    later = class_plans(["toy"], ["margin"], repeats=2, first=1000)
+    assert [p.repeat + 1000 for p in plans] == [p.repeat for p in later]
     assert [plan.strategy for plan in plans] == ["random", "margin"] * 2
     with pytest.raises(InputError, match="no strategy is called 'best'"):
         class_plans(["toy"], ["best"], repeats=1)

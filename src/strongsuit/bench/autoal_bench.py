@@ -27,9 +27,10 @@ def autoal_plans(
     strategies: Sequence[str] | None = None,
     *,
     repeats: int,
+    first: int = 0,
     lane: str = "linear",
 ) -> list[ClassPlan]:
     """All runs of the comparison, for `run_class_plans`: by default all rows on six tables, or on sets of pixels."""
     tables = TABLES if tasks is None and not find_lane(lane).pixels else tasks
-    found = class_plans(tables, strategies or compared_rows(), repeats=repeats, lane=lane)
+    found = class_plans(tables, strategies or compared_rows(), repeats=repeats, first=first, lane=lane)
     return [replace(plan, suite=SUITE) for plan in found]

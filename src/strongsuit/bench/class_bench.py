@@ -28,6 +28,7 @@ def class_plans(
     strategies: Sequence[str] | None = None,
     *,
     repeats: int,
+    first: int = 0,
     lane: str = "linear",
     pictures: bool = False,
 ) -> list[ClassPlan]:
@@ -37,7 +38,7 @@ def class_plans(
     names = [RANDOM, *(name for name in _named(strategies) if name != RANDOM)]
     return [
         ClassPlan(task, repeat, name, lane)
-        for repeat in range(repeats)
+        for repeat in range(first, first + repeats)
         for task in named_class_tasks(tasks, pixels=pixels, pictures=pictures)
         for name in names
     ]

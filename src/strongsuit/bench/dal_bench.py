@@ -32,6 +32,7 @@ def plans(
     gammas: Sequence[int] | None = None,
     *,
     repeats: int,
+    first: int = 0,
     steps: int | None = None,
     protocol: str = "product",
 ) -> list[Plan]:
@@ -47,7 +48,7 @@ def plans(
         raise InputError(f"gammas are how many times larger than a batch a pool is, at least 1; got {sizes}")
     return [
         Plan(task, repeat, name, gamma, protocol, _steps(task, steps))
-        for repeat in range(repeats)
+        for repeat in range(first, first + repeats)
         for task in named_tasks(tasks)
         for name in names
         if is_box(task) or name in FACES or not draws_itself(name)

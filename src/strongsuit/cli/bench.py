@@ -57,6 +57,9 @@ def run(
         str | None, typer.Option(help="dal: pool sizes over the batch, with commas; default: 2,4,8,16,32,64.")
     ] = None,
     repeats: Annotated[int, typer.Option(min=1, help="All but partition: repetitions.")] = 10,
+    first: Annotated[
+        int, typer.Option("--first", min=0, help="All but partition: the number of the first repetition.")
+    ] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="dal: batches a run; default: 50, of a table 30.")] = None,
     protocol: Annotated[
         str, typer.Option(help="dal: what is trained: product, network, network_cold, published or cold.")
@@ -93,21 +96,22 @@ def run(
             from strongsuit.bench.class_bench import class_plans, run_class_plans
 
             grid_ = class_plans(
-                _words(tables), _words(strategies), repeats=repeats, lane=lane, pictures=suite == IMAGES
+                _words(tables), _words(strategies), repeats=repeats, first=first, lane=lane, pictures=suite == IMAGES
             )
             run_class_plans(grid_, out, **given)
         elif suite == AUTOAL:
             from strongsuit.bench.autoal_bench import autoal_plans
             from strongsuit.bench.class_bench import run_class_plans
 
-            grid_ = autoal_plans(_words(tables), _words(strategies), repeats=repeats, lane=lane)
+            grid_ = autoal_plans(_words(tables), _words(strategies), repeats=repeats, first=first, lane=lane)
             run_class_plans(grid_, out, **given)
         else:
             from strongsuit.bench.dal_bench import plans, run_plans
 
             grid_ = plans(
-                _words(problems), _words(strategies), _numbers(gammas), repeats=repeats, steps=steps, protocol=protocol
-            )
+                _words(problems), _words(strategies), _numbers(gammas), repeats=repeats, first=first, steps=steps,
+                protocol=protocol,
+            )  # fmt: skip
             run_plans(grid_, out, **given)
     if suite == PARTITION:
         _show(out, out, split, learner, as_json)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from strongsuit.cli.campaign import asking, create, reading, rows, running, serving, steering, stored
+from strongsuit.cli.campaign import asking, create, labelstudio, reading, rows, running, serving, steering, stored
 
 VERBS = {
     "create": create.create,
@@ -44,3 +44,4 @@ for _name, _verb in VERBS.items():
     app.command(_name)(_verb)
 app.command("suggest", hidden=True)(asking.ask)
 app.add_typer(serving.people, name="people")
+app.add_typer(labelstudio.app, name="labelstudio")

@@ -164,14 +164,22 @@ def open_rows(state: State, by: str) -> list[int]:
     return sorted(held, key=lambda row: wanted_order(state, row))
 
 
+def wanted_rows(state: State) -> list[int]:
+    """All rows that somebody should answer, held or not, most wanted first."""
+    rows = {*state.queued, *state.begun, *state.slate}
+    return sorted((row for row in rows if _is_open(state, row)), key=lambda row: wanted_order(state, row))
+
+
 def wanted_order(state: State, row: int) -> tuple[int, int, int]:
-    """What rows are sorted by: those begun first lead, then the rank in their slate."""
+    """What rows are sorted by: queued ones lead, then those begun first, then the rank in their slate."""
+    since = 0 if row in state.queued else state.begun.get(row, state.position + 1)
     said = proposal_of(state, row)
-    return state.begun.get(row, state.position + 1), said.rank if said else -1, row
+    return since, said.rank if said else -1, row
 
 
 def _is_open(state: State, row: int) -> bool:
-    return usable(state, row) and lacking(state, row) > 0
+    """Whether the row wants an answer still; one that was skipped is pending while it is leased, and does not."""
+    return usable(state, row) and lacking(state, row) > 0 and len(state.skips.get(row, ())) < state.rules.skip_limit
 
 
 def scores_of(rows: Sequence[int]) -> dict[int, float]:

@@ -163,13 +163,14 @@ def row_of(campaign: Campaign, data: Mapping[str, Any]) -> int:
     row = int(found[1]) if found else -1
     if not 0 <= row < campaign.desk.state.rules.rows:
         raise InputError(f"{MARK} is {mark!r}: this task was not made for campaign {campaign.name!r}")
-    if mark_of(campaign.name, row, _key(campaign, row)) != mark:
+    key = _key(campaign, row)
+    if key is not None and mark_of(campaign.name, row, key) != mark:
         raise InputError(f"{MARK} is {mark!r}: this task was made for another campaign than {campaign.name!r}")
     return row
 
 
 def _key(campaign: Campaign, row: int) -> Any:
-    """The row's key: without the pool what the proposal called it."""
+    """The row's key; without the pool what the proposal called it, None where that is not known."""
     if campaign.pool is not None:
         return campaign.pool.keys_of([row])[0]
     if key_of(campaign.desk.state.settings) is None:

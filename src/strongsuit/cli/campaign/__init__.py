@@ -7,7 +7,18 @@ from __future__ import annotations
 
 import typer
 
-from strongsuit.cli.campaign import asking, create, labelstudio, reading, rows, running, serving, steering, stored
+from strongsuit.cli.campaign import (
+    asking,
+    create,
+    following,
+    labelstudio,
+    reading,
+    rows,
+    running,
+    serving,
+    steering,
+    stored,
+)
 
 VERBS = {
     "create": create.create,
@@ -33,6 +44,7 @@ VERBS = {
     "delete": stored.delete,
     "run": running.run,
     "serve": serving.serve,
+    "mlflow": following.mlflow,
 }
 
 app = campaign = typer.Typer(

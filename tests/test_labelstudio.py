@@ -286,6 +286,26 @@ def test_two_people_answer_under_their_own_names(fake: Fake) -> None:
     assert row not in open_rows(one.state, HOLDER)
 
 
+def test_a_disputed_row_stays_at_the_head_for_one_more_person(fake: Fake) -> None:
+    site = Site(fake.url, fake)
+    one, project = begun(
+        site, target={"name": "animal", "kind": "class", "classes": ["cat", "owl"]},
+        annotation={"overlap": 2, "overlap_max": 3},
+    )  # fmt: skip
+    assert project.about()["maximum_annotations"] == 3
+    first, second, *_ = open_rows(one.state, HOLDER)
+    there = tasks(one, project)
+    for who, said in ((1, "cat"), (2, "owl")):
+        fake.who = who
+        site.annotate(there[first], said)
+        site.annotate(there[second], "cat")
+    pull(one, project)
+    assert open_rows(one.state, HOLDER)[0] == first and second not in open_rows(one.state, HOLDER)
+    push(one, project, media=MEDIA)
+    marks = {task["id"]: task["data"]["strongsuit_row"] for task in project.tasks()}
+    assert orders(project)[marks[there[first]]] == 0 and marks[there[second]] not in orders(project)
+
+
 def test_a_class_is_chosen_among_its_texts(site: Site) -> None:
     target = {"name": "animal", "kind": "class", "classes": ["cat & <dog>", "owl"]}
     one, project = begun(site, target=target)

@@ -1,4 +1,4 @@
-"""A campaign as a run of MLflow: settings as parameters, a round a step, the learning curve as metrics, slates as files.
+"""A campaign as a run of MLflow: settings as parameters, a round a step, learning curve as metrics, slates as files.
 
 The run is found again by a tag. Metrics bear the times of the journal, so that the same point again is the same point.
 Parameters of MLflow never change: settings that were amended are in `settings.json`.
@@ -19,6 +19,7 @@ from strongsuit.campaign import events as ev
 from strongsuit.campaign.chain import Event, moment
 from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.state import State
+from strongsuit.errors import ServiceError, StoreError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 EXPERIMENT = "strongsuit"
@@ -72,9 +73,17 @@ class MlflowFollower:
 
 
 def mlflow_follower(campaign: Campaign, *, uri: str | None = None, experiment: str = EXPERIMENT) -> MlflowFollower:
-    """The follower of a campaign at a tracking server or database; MissingDependency without the extra `mlflow`."""
+    """The follower of a campaign at a tracking server or database.
+
+    MissingDependency without the extra `mlflow`, ServiceError where MLflow does not answer.
+    """
     mlflow = require("mlflow", extra="mlflow")
-    return followed(campaign, mlflow.MlflowClient(tracking_uri=uri or DEFAULT_URI), experiment=experiment)
+    try:
+        return followed(campaign, mlflow.MlflowClient(tracking_uri=uri or DEFAULT_URI), experiment=experiment)
+    except StoreError:
+        raise  # of the journal, and not MLflow's
+    except Exception as error:  # MLflow's, its database's or its network's
+        raise ServiceError(f"MLflow at {uri or DEFAULT_URI}: {error}") from error
 
 
 def followed(campaign: Campaign, client: Any, *, experiment: str = EXPERIMENT) -> MlflowFollower:

@@ -1,7 +1,7 @@
 """Followers: whatever watches a campaign reads its journal, keeps its own place, and is on nobody's path.
 
-No verb waits for a follower or knows of one. What it has taken is its own to remember, where it reports: a run in MLflow,
-a file, a mailbox. Following twice, or again after a crash, takes nothing twice.
+No verb waits for a follower or knows of one. What it has taken is its own to remember, where it reports: a run in
+MLflow, a file, a mailbox. Following twice, or again after a crash, takes nothing twice.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 from strongsuit.campaign.chain import Event, linked
 from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.state import State, advance
-from strongsuit.errors import ServiceError, StoreError
+from strongsuit.errors import ServiceError, StoreBusy, StoreError
 
 log = logging.getLogger(__name__)
 EVERY_SECONDS = 30.0
@@ -50,7 +50,8 @@ def follow(campaign: Campaign, follower: Follower, state: State | None = None) -
         for event in news:
             advance(state, [event])
             if event.position > place and follower.take(event, state):
-                follower.keep(event.position)
+                place = event.position
+                follower.keep(place)
         if state.position > place:
             follower.keep(state.position)
     except StoreError:
@@ -75,6 +76,6 @@ def follow_on(
         try:
             state = follow(campaign, follower, state)
             progress(state)
-        except ServiceError as error:
+        except (ServiceError, StoreBusy) as error:
             log.warning("%s; trying again in %g s", error, every)
         sleep(every)

@@ -70,8 +70,11 @@ def _projects(campaign: Campaign, server: Server) -> list[Project]:
 
 
 def setup(campaign: Campaign, server: Server, *, title: str = "") -> tuple[Project, bool]:
-    """The campaign's project, and whether it was made now: with the form, as many annotations as are wanted, lowest
-    score first, and predictions that labellers do not see."""
+    """The campaign's project, and whether it was made now.
+
+    It has the form, lowest scores first, predictions that labellers do not see, and room for as many annotations as a
+    dispute may need: rows that have enough lose their score, and so come last.
+    """
     found = _projects(campaign, server)
     if found:
         project = find_project(campaign, server)
@@ -83,7 +86,7 @@ def setup(campaign: Campaign, server: Server, *, title: str = "") -> tuple[Proje
         "title": title if len(title) >= 3 else f"Campaign {title}",  # three characters at least
         "description": f"Rows of a strongsuit campaign.\n[strongsuit {identity_of(campaign)}]",
         "label_config": label_config(campaign), "sampling": SAMPLING,
-        "maximum_annotations": campaign.state.rules.overlap, "show_collab_predictions": False,
+        "maximum_annotations": campaign.state.rules.overlap_max, "show_collab_predictions": False,
     }  # fmt: skip
     return new_project(server, made), True
 
@@ -102,7 +105,7 @@ def check_form(campaign: Campaign, project: Project) -> None:
         )
     project.change(
         label_config=label_config(campaign), sampling=SAMPLING, show_collab_predictions=False,
-        maximum_annotations=campaign.state.rules.overlap,
+        maximum_annotations=campaign.state.rules.overlap_max,
     )  # fmt: skip
 
 

@@ -15,7 +15,6 @@ from urllib.parse import quote
 from strongsuit.campaign.rules import CLASS, NUMBERS, Rules
 from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.sheets import key_of, mark_of, targets_of
-from strongsuit.campaign.state import proposal_of
 from strongsuit.errors import InputError, InvalidLabel
 
 MARK, TABLE, ROW = "strongsuit_row", "strongsuit_table", "row"  # fields of a task, and the name of the table in a form
@@ -170,13 +169,10 @@ def row_of(campaign: Campaign, data: Mapping[str, Any]) -> int:
 
 
 def _key(campaign: Campaign, row: int) -> Any:
-    """The row's key; without the pool what the proposal called it, None where that is not known."""
+    """The row's key; None where it is not known for lack of the pool."""
     if campaign.pool is not None:
         return campaign.pool.keys_of([row])[0]
-    if key_of(campaign.desk.state.settings) is None:
-        return row
-    said = proposal_of(campaign.desk.state, row)
-    return said.key if said else None
+    return row if key_of(campaign.desk.state.settings) is None else None
 
 
 def value_of(result: Sequence[Mapping[str, Any]], rules: Rules) -> Any:

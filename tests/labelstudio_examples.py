@@ -84,8 +84,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             _wait(url, process, folder)
             yield Site(url)
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(60)
+            _end(process)
 
 
 def _command(program: str, folder: Path, port: int) -> list[str]:
@@ -103,6 +102,19 @@ def _environment(folder: Path) -> dict[str, str]:
         "COLLECT_ANALYTICS": "false", "LATEST_VERSION_CHECK": "false", "SSRF_PROTECTION_ENABLED": "false",
         "ML_BLOCK_LOCAL_IP": "false",
     }  # fmt: skip
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends the process with all that it started."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, sign)
+            process.wait(30)
+            return
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -74,9 +74,12 @@ def test_values_are_read_and_what_is_none_is_refused() -> None:
     assert value_of(said(target_1={"number": 3}), two) == (None, 3)
     animal = Rules(kind="class", names=("y",), classes=("cat", "dog"))
     assert value_of(said(target_0={"choices": ["cat"]}), animal) == "cat"
-    for wrong in ({"choices": ["cat", "dog"]}, {"choices": []}, {}):
+    for wrong in ({"choices": ["cat", "dog"]}, {"choices": []}, {"choices": 3}, {}, [], "cat", None):
         with pytest.raises(InvalidLabel, match="one class is wanted"):
             value_of(said(target_0=wrong), animal)
+    for result in (None, {}, ["x"], []):
+        with pytest.raises(InvalidLabel, match="it has nothing"):
+            value_of(result, animal)
     with pytest.raises(InvalidLabel, match="none of target_0; it has other"):
         value_of(said(other={"number": 1}), Rules(names=("y",)))
 
@@ -85,7 +88,13 @@ def test_a_mark_is_of_one_campaign_and_row() -> None:
     one, two = campaign(), campaign()
     task = tasks_of(one, [7], media="https://host")[0]
     assert row_of(one, task) == 7
-    for data in (task, {}, {"strongsuit_row": "r7"}, {"strongsuit_row": task["strongsuit_row"].replace("r7", "r8")}):
+    for data in (
+        task,
+        {},
+        {"strongsuit_row": "r7"},
+        {"strongsuit_row": f"r{'9' * 5_000}-abcde"},
+        {"strongsuit_row": task["strongsuit_row"].replace("r7", "r8")},
+    ):
         with pytest.raises(InputError, match=r"was made for another|not made for"):
             row_of(two if data is task else one, data)
 
@@ -115,6 +124,11 @@ def test_the_commands_set_up_push_and_pull(lab: Lab, fake: Fake, monkeypatch: py
     assert done["told"] == 1 and "out of range" in done["refused"][0]["message"]
     assert "0 told, 1 refused · journal position" in lab.run("labelstudio", "pull", "alloys")
     assert lab.json("status")["annotators"].keys() == {"anna"}
+    lab.run("close")
+    for task in fake.tasks:
+        site.annotate(task, 2)
+    lab.run("labelstudio", "pull")
+    assert "closed" in lab.run("labelstudio", "push", code=4)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "x")
     assert "does not know the key" in lab.run("labelstudio", "pull", code=6)
 

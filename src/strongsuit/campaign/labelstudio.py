@@ -21,7 +21,7 @@ from strongsuit.campaign.labelstudio_client import PAGE, Project, Server, new_pr
 from strongsuit.campaign.labelstudio_form import MARK, controls_of, label_config, row_of, tasks_of
 from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.state import State, lacking, proposal_of, usable
-from strongsuit.errors import InputError, NothingToAsk
+from strongsuit.errors import InputError, NothingToAsk, StoreBusy
 
 HOLDER = "label-studio"  # who holds the rows that are tasks there
 SAMPLING = "Uncertainty sampling"  # lowest score first; the page does not offer it, the server does it
@@ -111,10 +111,10 @@ def check_form(campaign: Campaign, project: Project) -> None:
 
 @contextmanager
 def alone(campaign: Campaign, project: Project) -> Iterator[None]:
-    """One at a time for a project of a campaign; InputError if somebody else is at it."""
+    """One at a time for a project of a campaign; StoreBusy if somebody else is at it."""
     with claimed(campaign.desk.store, campaign.name, system_of(project), campaign.desk.clock) as ours:
         if not ours:
-            raise InputError(f"another command is at work between {campaign.name} and {project.address}: let it end")
+            raise StoreBusy(f"another command is at work between {campaign.name} and {project.address}: try again")
         yield
 
 

@@ -23,7 +23,7 @@ IMAGE, TEXT, HTML = "Image", "Text", "HyperText"
 SAMPLE = 100  # rows whose values say what a text column is
 HOTKEYS = "1234567890"
 _SERVED = ("http://", "https://", "/data/")  # values that Label Studio can show as they are
-_MARK = re.compile(r"r(\d+)-[a-z]{5}")
+_MARK = re.compile(r"r(\d{1,16})-[a-z]{5}")
 
 
 def label_config(campaign: Campaign) -> str:
@@ -175,16 +175,23 @@ def _key(campaign: Campaign, row: int) -> Any:
     return row if key_of(campaign.desk.state.settings) is None else None
 
 
-def value_of(result: Sequence[Mapping[str, Any]], rules: Rules) -> Any:
+def value_of(result: Any, rules: Rules) -> Any:
     """What somebody filled in, as `tell` takes it; InvalidLabel for what is no answer to the form."""
-    said = {str(one.get("from_name")): one.get("value") or {} for one in result}
+    parts = [one for one in result if isinstance(one, Mapping)] if isinstance(result, list) else []
+    said = {str(one.get("from_name")): one.get("value") for one in parts}
     names = controls_of(rules)
     if not any(name in said for name in names):
         raise InvalidLabel(f"the annotation has none of {', '.join(names)}; it has {', '.join(said) or 'nothing'}")
     if rules.kind == CLASS:
-        choices = said[names[0]].get("choices") or []
-        if len(choices) != 1:
+        choices = _filled(said, names[0], "choices")
+        if not isinstance(choices, list) or len(choices) != 1:
             raise InvalidLabel(f"one class is wanted, got {choices!r}")
         return choices[0]
-    numbers = tuple(said.get(name, {}).get("number") for name in names)
+    numbers = tuple(_filled(said, name, "number") for name in names)
     return numbers if rules.kind == NUMBERS else numbers[0]
+
+
+def _filled(said: Mapping[str, Any], name: str, kind: str) -> Any:
+    """What a field says, None if it is not of its kind."""
+    value = said.get(name)
+    return value.get(kind) if isinstance(value, Mapping) else None

@@ -12,8 +12,10 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from strongsuit.campaign.chain import moment
 from strongsuit.campaign.commands import Given
 from strongsuit.campaign.labels import checked_label
 from strongsuit.campaign.labelstudio import (
@@ -81,8 +83,8 @@ class _Said:
     seconds: float | None
 
     @property
-    def order(self) -> tuple[str, int]:
-        return self.changed, self.id
+    def order(self) -> tuple[datetime, int]:
+        return moment(self.changed), self.id
 
 
 def pull(campaign: Campaign, project: Project, *, by: str = HOLDER, names: Mapping[str, str] | None = None) -> Pulled:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -26,7 +27,7 @@ from strongsuit.cli.campaign.options import (
     with_proposer,
 )
 from strongsuit.cli.progress import stages
-from strongsuit.errors import InputError
+from strongsuit.errors import InputError, NothingToAsk
 
 KEY = "LABEL_STUDIO_API_KEY"
 HOLDER = "label-studio"
@@ -96,6 +97,8 @@ def push(
     with stages("choosing rows", quiet=as_json) as progress:
         campaign = with_proposer(campaign, pool, progress)
         done = pushed(campaign, there, n=n, by=by, media=media)
+    if done.ended and not done.open:
+        raise NothingToAsk(done.ended)
     sentence = f"{_pushed(done)} · {there.address}\n{_next('pull', campaign.name, url)}"
     say(sentence, {**asdict(done), "project": there.id}, as_json)
 
@@ -148,7 +151,7 @@ def loop(
 
     campaign = _campaign(store, name, pool, check_pool)
     there = _project(campaign, url, project)
-    over, told = Event(), 0
+    over, told, seen = Event(), 0, set[str]()
 
     def progress(pulled: Any, pushed: Any) -> None:
         nonlocal told
@@ -157,7 +160,6 @@ def loop(
         if not as_json and (pulled.wrote or (pushed and pushed.new)):
             typer.echo(" · ".join([_pulled(pulled), *([_pushed(pushed)] if pushed else [])]))
 
-    seen: set[str] = set()
     campaign = with_proposer(campaign, pool, stopped=over.is_set)
     try:
         ended = looped(
@@ -177,7 +179,10 @@ def _campaign(store: str, name: str | None, pool: Path | None, check: bool) -> A
 def _server(url: str) -> Any:
     from strongsuit.campaign.labelstudio_client import Server
 
-    return Server(url, os.environ.get(KEY, ""))
+    server = Server(url, os.environ.get(KEY, ""))
+    if url.startswith("http://") and urlsplit(url).hostname not in ("localhost", "127.0.0.1", "::1"):
+        typer.echo("Warning: your key goes there without https: anybody on the way can read it.", err=True)
+    return server
 
 
 def _project(campaign: Any, url: str, id_: int | None) -> Any:

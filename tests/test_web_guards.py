@@ -68,6 +68,16 @@ ROUTES: dict[tuple[str, str], frozenset[str] | None] = {
     ("GET", "/api/v1/campaigns/{campaign}/journal"): READS,
     ("GET", "/api/v1/jobs/{job}"): LABELS,
     ("DELETE", "/api/v1/jobs/{job}"): OWNS,
+    ("GET", "/ml/{campaign}/"): LABELS,
+    ("GET", "/ml/{campaign}/health"): LABELS,
+    ("POST", "/ml/{campaign}/setup"): LABELS,
+    ("POST", "/ml/{campaign}/predict"): LABELS,
+    ("POST", "/ml/{campaign}/webhook"): LABELS,
+    ("GET", "/ml/{campaign}/versions"): LABELS,
+    ("POST", "/ml/{campaign}/validate"): LABELS,
+    ("POST", "/ml/{campaign}/duplicate_model"): LABELS,
+    ("POST", "/ml/{campaign}/delete"): LABELS,
+    ("POST", "/ml/{campaign}/job_status"): LABELS,
 }
 BODIES: dict[str, Any] = {
     "ask": {"n": 1}, "tell": {"answers": [{"row": 3, "value": 1}]}, "skip": {"rows": [4]},
@@ -109,7 +119,7 @@ def test_routes_let_in_their_roles_and_nobody_else(method: str, path: str) -> No
         answer = program.send(method, filled, **body)
         refused = (
             answer.status_code == 403 and answer.json().get("type") == "NotAllowed"
-            if path.startswith("/api")
+            if path.startswith(("/api", "/ml"))
             else (answer.status_code == 403 and "Not allowed" in answer.text)
         )
         assert refused == (allowed is not None and role not in allowed), (role, answer.text)

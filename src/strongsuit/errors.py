@@ -23,6 +23,7 @@ StrongsuitError                 anything that is Strongsuit's to say
 │   └── JournalBroken           a journal is cut, edited or not one
 ├── ProposalFailed              the process that chooses rows died; the journal is as before
 ├── OracleFailed                raised by a program that labels: it has no label for this row
+├── ServiceError                another server refused or did not answer; exit code 6
 └── MissingDependency (ImportError)   an optional package is needed; names the extra to install
 """
 
@@ -123,6 +124,14 @@ class OracleFailed(StrongsuitError):
     def __init__(self, message: str = "", *, final: bool = False) -> None:
         super().__init__(message)
         self.final = final
+
+
+class ServiceError(StrongsuitError):
+    """Another server refused (with its `status`) or did not answer (0); what was written before is kept."""
+
+    def __init__(self, message: str = "", *, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class MissingDependency(StrongsuitError, ImportError):

@@ -1,7 +1,7 @@
 """The command line: an app built from the table of commands; every error becomes a sentence and a code.
 
 Exit codes: 0 done, 2 usage or a missing optional package, 3 rejected input or mismatch, 4 nothing to ask, 5 another
-pool, 6 store trouble, 130 interrupted, 1 a defect of Strongsuit itself.
+pool, 6 trouble with a store or another server, 130 interrupted, 1 a defect of Strongsuit itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,15 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from strongsuit.errors import InputError, MissingDependency, NothingToAsk, PoolMismatch, StoreError, StrongsuitError
+from strongsuit.errors import (
+    InputError,
+    MissingDependency,
+    NothingToAsk,
+    PoolMismatch,
+    ServiceError,
+    StoreError,
+    StrongsuitError,
+)
 
 # command -> (module, attribute): a function, or a Typer app for a command with commands of its own
 COMMANDS = {
@@ -35,6 +43,7 @@ EXIT_CODES: dict[type[StrongsuitError], int] = {
     InputError: 3,
     NothingToAsk: 4,
     StoreError: 6,
+    ServiceError: 6,
     MissingDependency: 2,
 }
 USAGE, DEFECT, INTERRUPTED = 2, 1, 130

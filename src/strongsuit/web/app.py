@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from strongsuit import __version__
 from strongsuit.campaign.campaigns import open_store
 from strongsuit.errors import StrongsuitError
-from strongsuit.web import api, api_reading, owner_pages, pages
+from strongsuit.web import api, api_reading, ml_backend, owner_pages, pages
 from strongsuit.web.auth import Door
 from strongsuit.web.guards import Guard
 from strongsuit.web.jobs import Jobs
@@ -34,7 +34,7 @@ def create_app(store: Any, options: Options | None = None, *, people: Any = None
     app = FastAPI(title="Strongsuit", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.door = Door(people or open_people(place, options.clock), options, Limiter(options.clock))
     app.state.opened, app.state.jobs = Opened(place, options), Jobs()
-    for router in (api.router, api_reading.router, pages.router, owner_pages.router):
+    for router in (api.router, api_reading.router, pages.router, owner_pages.router, ml_backend.router):
         app.include_router(router)
     app.add_api_route(f"{api.API}/health", health, methods=["GET"])
     app.add_api_route(f"{api.API}/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
@@ -67,7 +67,7 @@ def trouble(request: Request, error: Exception) -> Response:
     headers = {"retry-after": f"{problem.wait:.0f}"} if problem.wait else {}
     if problem.status == 401:
         headers["www-authenticate"] = "Bearer"
-    if request.url.path.startswith("/api/") or "application/json" in request.headers.get("accept", ""):
+    if request.url.path.startswith(("/api/", "/ml/")) or "application/json" in request.headers.get("accept", ""):
         body = {"type": problem.name, "title": problem.name, "status": problem.status, "detail": problem.text}
         return JSONResponse(body, problem.status, headers, media_type="application/problem+json")
     heading = HEADINGS.get(problem.status, "This did not work")

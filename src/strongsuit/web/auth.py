@@ -102,11 +102,7 @@ def allowed(roles: frozenset[str], rate: str = "") -> Callable[[Request], Awaita
         found = await run_in_threadpool(door.visitor, request)
         if found is None:
             raise Refused(401, "NotLoggedIn", "Log in first: ask the owner for a link or a token.")
-        name = request.path_params.get("campaign")
-        if name is not None and not found.person.sees(name):
-            raise Refused(404, "UnknownCampaign", f"There is no campaign {name!r} here.")
-        if found.person.role not in roles:
-            raise Refused(403, "NotAllowed", f"This is for {' and '.join(sorted(roles))}s; you are {_an(found)}.")
+        check_role(request, found, roles)
         if rate:
             door.count(rate, request, found.name)
         if request.method not in SAFE and found.csrf:
@@ -114,6 +110,16 @@ def allowed(roles: frozenset[str], rate: str = "") -> Callable[[Request], Awaita
         return found
 
     visitor.roles = roles  # type: ignore[attr-defined]
+    return visitor
+
+
+def check_role(request: Request, visitor: Visitor, roles: frozenset[str]) -> Visitor:
+    """The visitor, if they may see the route's campaign and have one of the roles; Refused otherwise."""
+    name = request.path_params.get("campaign")
+    if name is not None and not visitor.person.sees(name):
+        raise Refused(404, "UnknownCampaign", f"There is no campaign {name!r} here.")
+    if visitor.person.role not in roles:
+        raise Refused(403, "NotAllowed", f"This is for {' and '.join(sorted(roles))}s; you are {_an(visitor)}.")
     return visitor
 
 

@@ -21,7 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-UPLOAD = "/upload"
+UPLOAD, ML_BACKEND = "/upload", "/ml/"
 
 
 def policy(image_hosts: Iterable[str]) -> str:
@@ -55,7 +55,8 @@ class Guard:
         await self.app(scope, counted, sent)
 
     def _most(self, path: str) -> int:
-        return self.options.max_upload if path.endswith(UPLOAD) else self.options.max_body
+        large = path.endswith(UPLOAD) or path.startswith(ML_BACKEND)  # the latter are sent whole tasks
+        return self.options.max_upload if large else self.options.max_body
 
     def _too_large(self, path: str, headers: dict[str, str]) -> tuple[int, str, str] | None:
         length = headers.get("content-length", "0")

@@ -31,6 +31,7 @@ class Opened:
     store: Any
     options: Options
     _held: dict[str, _Held] = field(default_factory=dict)
+    _bare: dict[str, Campaign] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def names(self) -> list[Listed]:
@@ -40,6 +41,17 @@ class Opened:
     def get(self, name: str) -> Campaign:
         """The campaign as the journal is now; UnknownCampaign."""
         return self._fresh(name).campaign
+
+    def bare(self, name: str) -> Campaign:
+        """The campaign without pool and proposer, at once even while a pool is being read; UnknownCampaign."""
+        held = self._bare.get(name)
+        try:
+            if held is not None and held.state.position:
+                return held
+        except (UnknownCampaign, JournalBroken):
+            self._bare.pop(name, None)
+        self._bare[name] = load_campaign(name, store=self.store, clock=self.options.clock)
+        return self._bare[name]
 
     def trouble(self, name: str) -> str:
         """What is wrong with its pool or proposer, for its owner; '' for nothing."""

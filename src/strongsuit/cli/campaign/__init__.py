@@ -7,7 +7,19 @@ from __future__ import annotations
 
 import typer
 
-from strongsuit.cli.campaign import asking, create, demo, reading, rows, running, serving, steering, stored
+from strongsuit.cli.campaign import (
+    asking,
+    create,
+    demo,
+    following,
+    labelstudio,
+    reading,
+    rows,
+    running,
+    serving,
+    steering,
+    stored,
+)
 
 VERBS = {
     "demo": demo.demo,
@@ -34,6 +46,7 @@ VERBS = {
     "delete": stored.delete,
     "run": running.run,
     "serve": serving.serve,
+    "mlflow": following.mlflow,
 }
 
 app = campaign = typer.Typer(
@@ -45,3 +58,4 @@ for _name, _verb in VERBS.items():
     app.command(_name)(_verb)
 app.command("suggest", hidden=True)(asking.ask)
 app.add_typer(serving.people, name="people")
+app.add_typer(labelstudio.app, name="labelstudio")

@@ -125,7 +125,7 @@ def test_rows_and_campaigns_that_are_not_there() -> None:
         answer = anna.post(f"{V1}/tell", json={"answers": [body]})
         assert (answer.status_code, answer.json()["type"]) == (404, "UnknownRow")
     assert anna.get("/api/v1/campaigns/other").json()["type"] == "UnknownCampaign"
-    assert anna.get("/api/v1/campaigns/No-Name!").status_code == 422
+    assert anna.get("/api/v1/campaigns/No-Name!").status_code == 404
     assert anna.get("/api/v1/nothing").json()["status"] == 404
     assert anna.send("PUT", V1).status_code == 405
 

@@ -27,7 +27,8 @@ TROUBLES: dict[int | str, dict[str, Any]] = {
     status: {"model": bodies.Trouble, "description": text}
     for status, text in (
         (400, "not understood"), (401, "not logged in"), (403, "not allowed"), (404, "not there, or not for you"),
-        (409, "not as things are"), (413, "too large"), (422, "not right"), (429, "too many, see Retry-After"),
+        (409, "not as things are"), (413, "too large"), (421, "the server does not go by this name"),
+        (422, "not right"), (429, "too many, see Retry-After"), (500, "a defect; the server's log says more"),
         (503, "busy, see Retry-After"), (507, "the disk is full"),
     )
 }  # fmt: skip
@@ -137,7 +138,7 @@ def queue(request: Request, campaign: Name, body: bodies.Rows, visitor: Owner, k
     return _written(opened.queue(body.rows, note=body.reason, by=visitor.name, request=key, by_row=True))
 
 
-@router.post("/campaigns/{campaign}/upload")
+@router.post("/campaigns/{campaign}/upload", responses={415: {"model": bodies.Trouble, "description": "no table"}})
 def upload(
     request: Request, campaign: Name, file: UploadFile, visitor: Uploader, partial: bool = False, key: Key = None
 ) -> bodies.Written:

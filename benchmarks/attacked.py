@@ -30,6 +30,7 @@ SECRET = "the content of a file that nobody may read"
 DENIED = (400, 401, 403, 404, 405, 409, 413, 415, 421, 422)
 LEAKS = ("Traceback", 'File "', "site-packages", "sqlite", "SELECT ", "INSERT ", "sqlalchemy", SECRET)
 SERVER = """
+import resource
 import sys
 from strongsuit.campaign import Chosen, Proposal
 from strongsuit.web.serve import serve
@@ -43,6 +44,7 @@ class InOrder:
         return Proposal(tuple(Chosen(row, i, "model", why=WHY) for i, row in enumerate(rows)), "none", "in order")
 
 store, port, folder, rate, WHY = sys.argv[1:]
+resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))  # a bomb that goes off ends the server, not the machine
 rates = None if rate == "usual" else Rates(10**6, 10**6, 10**6, 10**6)
 serve(store, port=int(port), folders=[Path(folder) / "pools"], proposers=lambda settings: InOrder(), rates=rates,
       tell=lambda link: print("ready", flush=True))

@@ -163,8 +163,12 @@ def _parquet(path: Path, limits: Limits) -> Cells:
             raise InputError(f"the table unpacks to more than {limits.unpacked >> 20} MB")
         limits.check(file.metadata.num_rows, len(schema))
         lines: list[list[str]] = []
+        letters = 0
         for batch in file.iter_batches(BATCH, columns=names, use_threads=False):
             columns = [_column(batch.column(name), limits) for name in names]
+            letters += sum(len(cell) for column in columns for cell in column)
+            if letters > limits.unpacked:
+                raise InputError(f"the table unpacks to more than {limits.unpacked >> 20} MB")
             lines += [list(line) for line in zip(*columns, strict=True)]
             limits.check(len(lines), len(names))
     except (pa.ArrowException, OSError, ValueError) as error:

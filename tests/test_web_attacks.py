@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def test_a_recipe_that_no_proposer_takes_leaves_the_pages_open() -> None:
     def proposers(settings: Any) -> Any:
         raise TypeError("this recipe is a list")
 
-    made = house(options={"proposers": proposers})
+    made = house()
+    made.app.state.opened.options = replace(made.app.state.opened.options, proposers=proposers)
     page = made.browser(OWNER).get("/campaigns/alloys")
     assert page.status_code == 200 and "Nothing new can be proposed" in page.text
 

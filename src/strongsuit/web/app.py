@@ -18,6 +18,7 @@ from strongsuit.web.auth import Door
 from strongsuit.web.guards import Guard
 from strongsuit.web.jobs import Jobs
 from strongsuit.web.limits import Limiter
+from strongsuit.web.map import Maps
 from strongsuit.web.opened import Opened
 from strongsuit.web.options import Options
 from strongsuit.web.people import open_people
@@ -34,7 +35,7 @@ def create_app(store: Any, options: Options | None = None, *, people: Any = None
     options, place = options or Options(), open_store(store)
     app = FastAPI(title="Strongsuit", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.door = Door(people or open_people(place, options.clock), options, Limiter(options.clock))
-    app.state.opened, app.state.jobs = Opened(place, options), Jobs()
+    app.state.opened, app.state.jobs, app.state.maps = Opened(place, options), Jobs(), Maps()
     for router in (api.router, api_reading.router, pages.router, owner_pages.router):
         app.include_router(router)
     app.add_api_route(f"{api.API}/health", health, methods=["GET"])

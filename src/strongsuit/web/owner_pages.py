@@ -18,6 +18,7 @@ from strongsuit.web.auth import ALL, OWNS, READS, Visitor, allowed, form_of
 from strongsuit.web.chart import curve_svg
 from strongsuit.web.entry import label_of, number_of
 from strongsuit.web.files import FORMATS, handed_in, journal_file, labels_file, uploaded, words
+from strongsuit.web.map import map_of, shape
 from strongsuit.web.people import LABELLER
 from strongsuit.web.problems import Refused, problem_of
 from strongsuit.web.rendering import rendered
@@ -193,9 +194,11 @@ def _progress(
         state = campaign.desk.state
         settings, lists = state.settings, _lists(campaign, state)
     job = request.app.state.jobs.running(campaign.name)
+    axes = request.app.state.maps.of(campaign)
     return rendered(
         request, "progress.html", visitor, status=status, name=campaign.name, about=about, settings=settings,
-        curve=curve_svg(about["curve"]), job=job, problem=problem, said=said, rejected=rejected or [],
+        curve=curve_svg(about["curve"]), map=map_of(campaign, axes) if axes else None, axes=axes, shape=shape, job=job,
+        problem=problem, said=said, rejected=rejected or [],
         trouble=request.app.state.opened.trouble(campaign.name), request_id=uuid.uuid4().hex,
         **lists,
     )  # fmt: skip

@@ -22,7 +22,8 @@ MOST = 30.0  # seconds that the worst of them may keep the server busy
 
 def uploads(aim: Aim) -> Iterator[Found]:
     """See the module."""
-    names = ["../../x.csv", "/etc/cron.d/x.csv", "C:\\x.csv", "x.csv\0.exe", "x" * 5_000 + ".csv", "x.php", "x.csv.gz", "",
+    names = ["../../x.csv", "/etc/cron.d/x.csv", "C:\\x.csv", "x.csv\0.exe", "x" * 5_000 + ".csv", "x.php", "x.csv.gz",
+             "",
              ".csv", "con.csv", "\u202evsc.csv", "a/b\\c.csv"]  # fmt: skip
     for name in names:
         answer = aim.upload(name, GOOD)
@@ -42,7 +43,8 @@ def uploads(aim: Aim) -> Iterator[Found]:
     body, kind = multipart("file", "x.csv", GOOD)
     many = b"".join(b'--xyz\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' for _ in range(20_000)) + body
     forms = {
-        "20,000 fields": (many, kind), "no boundary": (body, "multipart/form-data"), "a wrong boundary": (body, kind + "1"),
+        "20,000 fields": (many, kind), "no boundary": (body, "multipart/form-data"),
+        "a wrong boundary": (body, kind + "1"),
         "a form that breaks off": (body[:-30], kind), "an unknown character set": (
             body.replace(b"\r\n\r\n", b"\r\nContent-Type: text/csv; charset=rot13\r\n\r\n", 1), kind),
         "a boundary of 60,000": (body, f"multipart/form-data; boundary={'x' * 60_000}"),
@@ -51,7 +53,8 @@ def uploads(aim: Aim) -> Iterator[Found]:
     for what, (content, type_) in forms.items():
         answer = aim.send("POST", UPLOAD, content, {"Content-Type": type_}, role=OWNER)
         yield judged(f"a form: {what}", answer, (*DENIED, 0, 200), aim=aim)
-    half = b'--xyz\r\nContent-Disposition: form-data; name="row"\r\nContent-Type: text/plain; charset=unicode_escape\r\n\r\n'
+    half = b'--xyz\r\nContent-Disposition: form-data; name="row"\r\nContent-Type: text/plain'
+    half += b"; charset=unicode_escape\r\n\r\n"
     body = half + b"\\ud800\r\n" + half.replace(b"row", b"note") + b"\\ud800\r\n--xyz--\r\n"
     kind = {"Content-Type": "multipart/form-data; boundary=xyz", "Origin": "null", "X-CSRF-Token": aim.csrf(OWNER)}
     answer = aim.send("POST", "/campaigns/alloys/label", body, kind, cookie=aim.cookies[OWNER])
@@ -80,7 +83,6 @@ def _tables() -> dict[str, tuple[str, bytes]]:
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.csv", b"0" * 50_000_000)
-    keys = [f"K{i}" for i in range(1_000)]
     texts = pa.array(["x" * 1_000_000], pa.string())
     bomb = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000_000, pa.int32()), texts)
     lists = pa.array([[1.0] * 30_000_000])

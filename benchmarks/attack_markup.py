@@ -64,14 +64,16 @@ def markup(aim: Aim) -> Iterator[Found]:
         live = [cell for cell in cells if cell.startswith(FORMULA) and not _is_number(cell)]
         yield held(f"formulas in the labels of {name} as CSV", "none", not live, f"{live[:1]}" if live else "none")
     kinds = {path: aim.page(path, OWNER).headers.get("content-type", "") for path in (
-        "/campaigns/alloys/export/json", "/campaigns/alloys/export/csv", "/api/v1/campaigns/alloys/rows/1")}  # fmt: skip
+        "/campaigns/alloys/export/json", "/campaigns/alloys/export/csv", "/api/v1/campaigns/alloys/rows/1",
+    )}  # fmt: skip
     yield held("data sent as a page", "none", not any("html" in kind for kind in kinds.values()))
     yield judged("the store afterwards", aim.send("GET", "/api/v1/campaigns", role=OWNER), (200,), aim=aim)
 
 
 def _written(aim: Aim) -> Iterator[Found]:
     """Hostile text in notes, reasons, names, titles, answers, request ids and rows, by form and by program."""
-    texts = [MARK, "=HYPERLINK(1)", "'; DROP TABLE events; --", "\u202e\u200b\ufeff", "a\0b", "\r\nSet-Cookie: x=1", "${7*7}",
+    texts = [MARK, "=HYPERLINK(1)", "'; DROP TABLE events; --", "\u202e\u200b\ufeff", "a\0b", "\r\nSet-Cookie: x=1",
+             "${7*7}",
              "%s%n", "\ud83d\ude00" * 300]  # fmt: skip
     for i, text in enumerate(texts):
         aim.send("POST", "/api/v1/campaigns/alloys/ask", data={"n": 2, "more": True}, role=OWNER)
@@ -79,7 +81,8 @@ def _written(aim: Aim) -> Iterator[Found]:
         sent = {
             "tell": {"answers": [{"row": row, "value": 1, "note": text}]},
             "fail": {"row": row + 20, "reason": text, "final": True},
-            "exclude": {"rows": [59]}, "restore": {"rows": [59], "reason": text}, "queue": {"rows": [58], "reason": text},
+            "exclude": {"rows": [59]}, "restore": {"rows": [59], "reason": text},
+            "queue": {"rows": [58], "reason": text},
             "revise": {"row": row, "value": 2, "note": text},
         }  # fmt: skip
         for verb, body in sent.items():

@@ -38,7 +38,8 @@ def slow(aim: Aim) -> Iterator[Found]:
         yield held(f"{MANY} connections with {what}: others", "200 in 5 s", answer.status == 200 and took < 5, got)
         most = 2 * QUIET + 5 if what != "half a body" else PIECE + 5
         left = _left(held_open, begun + most, drip=b"a" if what == "half a request" else b"")
-        yield held(f"{MANY} connections with {what}: themselves", f"closed in {most:.0f} s", not left, f"{left} open after "
+        yield held(f"{MANY} connections with {what}: themselves", f"closed in {most:.0f} s", not left,
+                   f"{left} open after "
                    f"{time.monotonic() - begun:.0f} s")  # fmt: skip
         for one in held_open:
             one.close()

@@ -1,4 +1,4 @@
-"""What the scripted attacks are aimed at: a real server on this machine, with hostile rows, names and files behind it."""
+"""What the scripted attacks are aimed at: a real server on this machine, with hostile rows, names and files."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def _let_in(aim: Aim) -> None:
 
 
 def _furnish(folder: Path, url: str) -> None:
-    """Campaigns over hostile tables: text that would be script, formula or path, media that lead out of their folder."""
+    """Campaigns over hostile tables: text that would be script, formula or path, media that lead elsewhere."""
     media, pools, outside = folder / "media", folder / "pools", folder / "secret.png"
     media.mkdir()
     pools.mkdir()

@@ -3,8 +3,8 @@
     python benchmarks/attacks.py [--only paths,forms,...] [--json FILE]
 
 The server runs on this machine over campaigns with hostile rows. An attack fails if anything else than the expected
-statuses comes back, if an answer tells a path, a query or a trace, or if something was written that must not be. The exit
-code is 1 if anything gets through.
+statuses comes back, if an answer tells a path, a query or a trace, or if something was written that must not be. The
+exit code is 1 if anything gets through.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TELL = {"answers": [{"row": 3, "value": 1}]}
 
 
 def deeds(aim: Aim) -> list[str]:
-    """The kinds of events of the journal that somebody meant: a look at a page leases a row, which counts for nothing."""
+    """The kinds of events of the journal that somebody meant: to look at a page leases a row, no more."""
     answer = aim.send("GET", f"{V1}/journal", role=OWNER)
     if answer.status != 200:
         return [f"{answer.status} {answer.text}"]
@@ -53,7 +53,8 @@ def paths(aim: Aim) -> Iterator[Found]:
     drawing = aim.page("/media/alloys/6/photo", LABELLER).headers.get("content-disposition")
     yield held("an SVG drawing with a script", "a download", drawing == "attachment")
     names = ["../secret.csv", str(aim.folder / "secret.csv"), "link.csv", "broken.csv", "pools/../steel.csv", "", ".",
-             "steel.csv\0.png", "..\\secret.csv", "file:///etc/passwd", "http://127.0.0.1/x.csv", "\\\\host\\x.csv"]  # fmt: skip
+             "steel.csv\0.png", "..\\secret.csv", "file:///etc/passwd", "http://127.0.0.1/x.csv", "\\\\host\\x.csv",
+    ]  # fmt: skip
     for i, name in enumerate(names):
         body = {"name": f"new{i}", "pool": name, "key": "id", "target": {"name": "y"}}
         yield judged(f"campaign over the pool {name!r}", aim.send("POST", "/api/v1/campaigns", data=body, role=OWNER),
@@ -114,8 +115,10 @@ def sessions(aim: Aim) -> Iterator[Found]:
     )
     yield judged("another site logs an owner in as somebody else", crossed, (403,), aim=aim, also=not crossed.cookie)
     token, id_ = aim.bearer[LABELLER], aim.bearer[LABELLER].partition(".")[0]
-    guesses = [f"{id_}.", id_, f"{id_}.{'A' * 43}", token[:-1], token + "A", token.upper(), f"{token}\t.", "' OR 1=1 --.x",
-               f"{id_}' --.{token}", "%.%", ".", "..", "A" * 60_000, "null", "0.0", token.replace(".", ":")]  # fmt: skip
+    guesses = [f"{id_}.", id_, f"{id_}.{'A' * 43}", token[:-1], token + "A", token.upper(), f"{token}\t.",
+               "' OR 1=1 --.x",
+               f"{id_}' --.{token}", "%.%", ".", "..", "A" * 60_000, "null", "0.0", token.replace(".", ":"),
+    ]  # fmt: skip
     for guess in guesses:
         for header in ({"Authorization": f"Bearer {guess}"}, {"Cookie": f"{name}={guess}"}):
             what = next(iter(header))
@@ -143,7 +146,8 @@ def roles(aim: Aim) -> Iterator[Found]:
     """Every route as somebody whose role does not allow it, and as nobody."""
     owners = [("PATCH", V1, {"batch": 3}), *[("POST", f"{V1}/{verb}", {"rows": [5]}) for verb in
               ("exclude", "restore", "queue")], ("POST", f"{V1}/close", {}), ("POST", f"{V1}/reopen", {}),
-              ("POST", "/api/v1/campaigns", {}), ("POST", f"{V1}/upload", None), ("DELETE", "/api/v1/jobs/x", None)]  # fmt: skip
+              ("POST", "/api/v1/campaigns", {}), ("POST", f"{V1}/upload", None), ("DELETE", "/api/v1/jobs/x", None),
+    ]  # fmt: skip
     labels = [("POST", f"{V1}/{verb}", body) for verb, body in (
         ("ask", {}), ("tell", TELL), ("skip", {"rows": [3]}), ("fail", {"row": 3, "reason": "x"}),
         ("revise", {"row": 3, "value": 2}), ("renew", {}))]  # fmt: skip
@@ -203,13 +207,15 @@ def headers(aim: Aim) -> Iterator[Found]:
         answer = aim.send("GET", f"{V1}/close?_method=POST", headers={name: "POST"}, role=OWNER)
         yield judged(f"{name}: POST on GET", answer, (405,), aim=aim)
     for path in ("//evil.example", "//evil.example/%2e%2e", "/\\evil.example", "/login/?next=//evil.example",
-                 "/login?next=http://evil.example&token=", "/campaigns/%5c%5cevil.example", "/campaigns//evil.example"):  # fmt: skip
+                 "/login?next=http://evil.example&token=", "/campaigns/%5c%5cevil.example", "/campaigns//evil.example",
+    ):  # fmt: skip
         answer = aim.send("GET", path, cookie=aim.cookies[LABELLER])
         leads = answer.headers.get("location", "/")
         home = leads.startswith(("/", f"http://127.0.0.1:{aim.port}/")) and not leads.startswith(("//", "/\\"))
         yield judged(f"a redirect by {path}", answer, (200, 303, 307, 400, 401, 404, 422), aim=aim, also=home)
     private = ("/", "/campaigns/alloys", "/campaigns/alloys/label", "/campaigns/alloys/journal", "/nothing", V1,
-               "/campaigns/alloys/export/csv", "/campaigns/nothing", f"{V1}/rows/999999", "/campaigns/alloys/rows/x")  # fmt: skip
+               "/campaigns/alloys/export/csv", "/campaigns/nothing", f"{V1}/rows/999999", "/campaigns/alloys/rows/x",
+    )  # fmt: skip
     for path in private:
         answer = aim.page(path, OWNER)
         said = answer.headers
@@ -228,7 +234,7 @@ def numbers(aim: Aim) -> Iterator[Found]:
     texts |= {f"a value {one[:12]}": tell % one for one in (
         "NaN", "Infinity", "-Infinity", "1e999", "1" * 400, "1" * 5_000, "-1e400", "true", '{"a": 1}', '"\\ud800"',
         '"' + "x" * 500_000 + '"', '"\\u0000"', "[1,2]", "[]")}  # fmt: skip
-    texts |= {f"a row {one[:12]}": '{"answers": [{"row": %s, "value": 1}]}' % one for one in (
+    texts |= {f"a row {one[:12]}": f'{{"answers": [{{"row": {one}, "value": 1}}]}}' for one in (
         "-1", "1e300", "9007199254740993", "1" * 400, "0.5", "null", '"3; DROP TABLE events"', "999999")}  # fmt: skip
     texts |= {"no object": "[]", "nothing": "", "half of it": '{"answers": [', "not UTF-8": "\udcff"}
     for what, text in texts.items():
@@ -242,12 +248,12 @@ def numbers(aim: Aim) -> Iterator[Found]:
              "annotation": "overlap", "target": "low"}  # fmt: skip
     for place in places:
         for what, text in odd.items():
-            body = '{"%s": {"%s": %s, "name": "strength", "kind": "number"}}' % (place, inner[place], text)
+            body = f'{{"{place}": {{"{inner[place]}": {text}, "name": "strength", "kind": "number"}}}}'
             answer = aim.send("PATCH", V1, body, {"Content-Type": "application/json"}, role=OWNER)
             yield judged(f"amend {place}.{inner[place]}: {what}", answer, (*DENIED, 200), aim=aim)
     for what in ("cost", "seconds"):
         for text in ("-1", "NaN", "1e999", "1" * 400, '"x"'):
-            body = '{"answers": [{"row": 3, "value": 1, "%s": %s}]}' % (what, text)
+            body = f'{{"answers": [{{"row": 3, "value": 1, "{what}": {text}}}]}}'
             answer = aim.send("POST", f"{V1}/tell", body, {"Content-Type": "application/json"}, role=LABELLER)
             yield judged(f"tell: {what} {text[:12]}", answer, aim=aim)
     for path in ("/campaigns/alloys/rows/" + "9" * 30, "/campaigns/alloys/rows/" + "9" * 5_000,

@@ -14,7 +14,7 @@ pytest.importorskip("fastapi")
 from tests.campaign_examples import NUMBER, RandomProposer
 from tests.web_examples import house
 
-from strongsuit.campaign import create_campaign
+from strongsuit.campaign import MemoryStore, create_campaign
 from strongsuit.datasets import read_pool
 from strongsuit.web.map import SAMPLE, SHAPES, Maps, map_of, shape
 from strongsuit.web.people import OWNER, VIEWER
@@ -22,7 +22,8 @@ from strongsuit.web.people import OWNER, VIEWER
 
 def made(frame: pd.DataFrame, **more: Any) -> Any:
     pool = read_pool(frame, **more)
-    return create_campaign("alloys", pool, NUMBER, proposer=RandomProposer(), batch=6, by="olga", versions={})
+    given = {"proposer": RandomProposer(), "batch": 6, "by": "olga", "versions": {}, "store": MemoryStore()}
+    return create_campaign("alloys", pool, NUMBER, **given)
 
 
 def numbers(rows: int = 300) -> pd.DataFrame:

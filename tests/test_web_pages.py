@@ -268,13 +268,13 @@ def test_uploaded_tables_are_told_and_wrong_lines_named() -> None:
     assert "2 answers written" in sent('id,strength,note\nA-001,"12,5",x\nA-002,7,\nA-003,,\n')
     assert made.campaign.state.labels[1].value == 12.5
     assert "2 were there already" in sent('id,strength\nA-001,"12,5"\nA-002,7\n')
-    assert "lacks the column" in sent("id,other\nA-001,2\n")
+    assert "lacks the target column" in sent("id,other\nA-001,2\n")
     assert "is not in the pool" in sent("id,strength\nB-001,2\n")
     assert "out of range" in sent("id,strength\nA-004,2\nA-005,9999\n") and 4 not in made.campaign.state.labels
     assert "1 lines were not taken" in sent("id,strength\nA-004,2\nA-005,9999\n", partial="1")
     assert "not an archive" in sent("PK\x03\x04", "filled.csv")
     assert "Upload a table" in sent("x", "filled.zip")
-    assert "not a Parquet table" in sent("PAR1 no parquet", "filled.parquet")
+    assert "is no Parquet file" in sent("PAR1 no parquet", "filled.parquet")
 
 
 def test_labels_for_a_spreadsheet_hold_no_formulas() -> None:

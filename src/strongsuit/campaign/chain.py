@@ -52,7 +52,7 @@ def canonical(value: Any) -> str:
     try:
         text = _encode(value)
         text.encode("utf-8")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(f"this cannot be written to a journal: {error}") from error
     return text
 

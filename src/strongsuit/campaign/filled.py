@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from strongsuit.campaign.cells import Cells, decimal_commas, is_blank, read_cells
+from strongsuit.campaign.cells import UNLIMITED, Cells, Limits, decimal_commas, is_blank, read_cells
+from strongsuit.campaign.desk import check_identity
 from strongsuit.campaign.labels import checked_label
 from strongsuit.campaign.rules import CLASS, NUMBERS
 from strongsuit.campaign.service import Campaign
@@ -20,6 +21,7 @@ from strongsuit.campaign.sheets import ANNOTATOR, COST, NOTE, ROW, STATUS, key_o
 from strongsuit.errors import InputError
 
 TELL, REVISE, SKIP, FAIL = "tell", "revise", "skip", "fail"
+PLAIN = "row"  # a column of bare row numbers, as exported labels have it
 SHOWN = 5  # problems that a message names
 _MARK = re.compile(r"r(\d+)-[a-z]{5}")
 _TURNED = re.compile(r"\d+([.,]\d+)?[eE]\+\d+|\d{1,4}[-/.]\d{1,2}[-/.]\d{2,4}")  # what spreadsheets make of keys
@@ -58,10 +60,12 @@ class Filled:
     blank: int
 
 
-def read_filled(campaign: Campaign, paths: Sequence[str | Path], *, by: str, revise: bool = False) -> Filled:
+def read_filled(
+    campaign: Campaign, paths: Sequence[str | Path], *, by: str, revise: bool = False, limits: Limits = UNLIMITED
+) -> Filled:
     """What the tables say to a campaign; `by` answered where no annotator is named, and with `revise` a changed value
-    replaces an older one. InputError for a file without the columns it needs."""
-    tables = tuple(read_cells(path) for path in paths)
+    replaces an older one. InputError for a file without the columns it needs, or beyond the limits."""
+    tables = tuple(read_cells(path, limits) for path in paths)
     lines: list[Line] = []
     problems: list[Problem] = []
     blank = 0
@@ -107,9 +111,11 @@ class _Reader:
             names = ", ".join(map(repr, table.names))
             raise InputError(f"{table.path.name} lacks the target column {lost[0]!r}; it has {names}")
         self.keys = None if self.key is None else table.column(self.key)
+        taken = {one["name"] for one in settings["pool"].get("columns", ())} | set(self.targets)
+        self.plain = None if PLAIN in taken else table.column(PLAIN)
         whole = self.key is None and len(table.lines) == self.state.rules.rows
-        if self.columns[ROW] is None and self.keys is None and not whole:
-            wanted = ROW if self.key is None else f"{ROW} or {self.key}"
+        if self.columns[ROW] is None and self.keys is None and self.plain is None and not whole:
+            wanted = f"{ROW} or {PLAIN}" if self.key is None else f"{ROW}, {self.key} or {PLAIN}"
             raise InputError(f"{table.path.name} lacks the column {wanted}, which says which row a line is")
         self.commas = {name: decimal_commas(self._said(name)) for name in self.targets}
         self.rows = self._rows_of_keys()
@@ -140,6 +146,7 @@ class _Reader:
         if filled and status:
             raise InputError(f"there is a value and the status {status!r}: leave one of them empty")
         row, by = self._row(i), self._cell(ANNOTATOR, i) or self.by
+        check_identity(by, None)
         if status:
             return Line(self.place, self.table.numbers[i], status, row, by, None, self._cost(i), note)
         value = checked_label(self.state.rules, self._value(cells), row)
@@ -197,9 +204,17 @@ class _Reader:
             if row is None:
                 raise InputError(f"key {key!r} is not in the pool{_turned(key)}")
             return row
+        if self.plain is not None:
+            return self._numbered(self.plain[i].strip())
         if self.columns[ROW] is not None:
             raise InputError(f"column {ROW!r} is empty")
         return i  # the pool's own file: its lines are its rows
+
+    def _numbered(self, text: str) -> int:
+        row = int(text) if text.isascii() and text.isdigit() and len(text) < 16 else -1
+        if not 0 <= row < self.state.rules.rows:
+            raise InputError(f"column {PLAIN!r} has {text[:60]!r}; rows are 0 to {self.state.rules.rows - 1}")
+        return row
 
     def _marked(self, mark: str, key: str | None) -> int:
         found = _MARK.fullmatch(mark)

@@ -22,14 +22,20 @@ class HandedIn:
     position: int = 0
 
 
-def hand_in(campaign: Campaign, lines: Sequence[Line], *, retries: int = MAX_REPEATS) -> HandedIn:
-    """What was written of lines that were checked; what the journal says already changes nothing."""
+def hand_in(
+    campaign: Campaign, lines: Sequence[Line], *, retries: int = MAX_REPEATS, request: str | None = None
+) -> HandedIn:
+    """What was written of lines that were checked; what the journal says already changes nothing.
+
+    `request` is the id of the first append of answers, and begins those of the others: one a person.
+    """
     wrote = dict.fromkeys((TELL, REVISE, SKIP, FAIL), 0)
-    for by in dict.fromkeys(line.by for line in lines if line.do == TELL):
+    for place, by in enumerate(dict.fromkeys(line.by for line in lines if line.do == TELL)):
         given = [
             Given(one.row, one.value, one.cost, None, one.note) for one in lines if one.do == TELL and one.by == by
         ]
-        wrote[TELL] += len(campaign.tell(given, by=by, by_row=True).rows)
+        id_ = f"{request} {place}" if request and place else request
+        wrote[TELL] += len(campaign.tell(given, by=by, request=id_, by_row=True).rows)
     for line in lines:
         if line.do == REVISE:
             done = campaign.revise(line.row, line.value, note=line.note, by=line.by, by_row=True)

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from strongsuit.campaign.aggregate import DAWID_SKENE, FOR_CLASSES, FOR_NUMBERS, LATEST, MAJORITY, MEAN
 from strongsuit.errors import InputError
@@ -20,6 +20,7 @@ FULL, NONE = "full", "none"
 LEASE_SECONDS, LEAST_LEASE_SECONDS = 1800.0, 60.0
 SKIP_LIMIT = 1
 OWNER = "owner"
+DEEPEST = 20  # levels of lists and objects within a setting
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -93,6 +94,7 @@ def check_name(name: str) -> None:
 
 def check_settings(settings: Mapping[str, Any]) -> None:
     """InputError for settings that no campaign can have; the message names the parameter."""
+    _check_depth(settings)
     check_pool(settings["pool"])
     _check_target(settings["target"])
     _least("batch", settings["batch"], 1)
@@ -103,6 +105,23 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     if settings["budget"] is not None:
         _least("budget.limit", settings["budget"].get("limit"), 0)
     _check_annotation(settings["annotation"], settings["target"]["kind"])
+    _check_show(settings["show"])
+
+
+def _check_depth(settings: Mapping[str, Any]) -> None:
+    """InputError for settings that are nested so deep that not every reader of JSON would read them back."""
+    for name, value in settings.items():
+        level = [value]
+        for _ in range(DEEPEST):
+            level = [part for one in level for part in _parts(one)]
+        if level:
+            raise InputError(f"{name} is nested more than {DEEPEST} levels deep")
+
+
+def _parts(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    return list(value) if isinstance(value, list | tuple) else []
 
 
 def check_pool(pool: Mapping[str, Any]) -> None:
@@ -124,11 +143,26 @@ def _check_target(target: Mapping[str, Any]) -> None:
     elif not isinstance(names, str) or not names:
         raise InputError(f"target.name must be a column, got {names!r}")
     classes = target.get("classes") or ()
-    if kind == CLASS and (len(classes) < 2 or len(set(classes)) < len(classes) or not _texts(classes)):
-        raise InputError(f"target.classes must be two or more different texts, got {list(classes)!r}")
-    low, high = target.get("low"), target.get("high")
-    if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
-        raise InputError(f"target.low {low!r} is above target.high {high!r}")
+    listed = isinstance(classes, list | tuple) and _texts(classes)
+    if kind == CLASS and (not listed or len(classes) < 2 or len(set(classes)) < len(classes)):
+        raise InputError(f"target.classes must be two or more different texts, got {classes!r:.200}")
+    lows, highs = (_bounds(end, target.get(end), kind, names) for end in ("low", "high"))
+    for low, high in zip(lows, highs, strict=True):
+        if low is not None and high is not None and low > high:
+            raise InputError(f"target.low {low!r} is above target.high {high!r}")
+    unit = target.get("unit")
+    if not (unit is None or isinstance(unit, str) or (kind == NUMBERS and isinstance(unit, list) and _texts(unit))):
+        raise InputError(f"target.unit must be a text, or a list of texts for numbers, got {unit!r:.60}")
+
+
+def _bounds(end: str, given: Any, kind: str, names: Any) -> list[Any]:
+    """One end of the range for each column of the target."""
+    count = len(names) if kind == NUMBERS else 1
+    bounds = list(given) if kind == NUMBERS and isinstance(given, list | tuple) else [given] * count
+    if len(bounds) != count or not all(one is None or _is_number(one) for one in bounds):
+        more = f", or a list of {count} of them" if kind == NUMBERS else ""
+        raise InputError(f"target.{end} must be a finite number or null{more}, got {given!r:.60}")
+    return bounds
 
 
 def _check_cost(cost: Mapping[str, Any], pool: Mapping[str, Any]) -> None:
@@ -157,9 +191,25 @@ def _check_annotation(annotation: Mapping[str, Any], kind: str) -> None:
         raise InputError(f"annotation.aggregate 'latest' forgets all but one of {overlap} answers: take {better}")
 
 
+def _check_show(show: Mapping[str, Any]) -> None:
+    columns = show.get("columns", {})
+    if not isinstance(columns, Mapping) or not all(
+        isinstance(one, Mapping) and all(isinstance(text, str) for text in one.values()) for one in columns.values()
+    ):
+        raise InputError(
+            'show.columns says what columns are, such as {"copper": {"unit": "wt%"}, "photo": {"as": "image"}}, '
+            f"got {columns!r:.60}"
+        )
+
+
 def _least(name: str, value: Any, least: float) -> None:
-    if type(value) not in (int, float) or not math.isfinite(value) or value < least:
-        raise InputError(f"{name} must be a number of {least} or more, got {value!r}")
+    if not _is_number(value) or value < least:
+        raise InputError(f"{name} must be a number of {least} or more, got {value!r:.60}")
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    """Whether it is a number that a float can hold: whole ones may be longer."""
+    return type(value) in (int, float) and -sys.float_info.max <= value <= sys.float_info.max
 
 
 def _texts(values: Any) -> bool:
@@ -177,7 +227,7 @@ def _mapping(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _number(settings: Mapping[str, Any], name: str, default: Any) -> Any:
     value = settings.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default
+    return float(value) if _is_number(value) else default
 
 
 def _whole(settings: Mapping[str, Any], name: str, default: int) -> int:
@@ -189,4 +239,4 @@ def _price(cost: Mapping[str, Any]) -> float | str:
     row = cost.get("row", 1.0)
     if isinstance(row, Mapping):
         return str(row.get("column"))
-    return float(row) if isinstance(row, int | float) else 1.0
+    return float(row) if _is_number(row) else 1.0

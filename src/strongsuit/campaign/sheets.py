@@ -15,7 +15,8 @@ from strongsuit.campaign.service import Campaign
 
 ROW, RANK, WHY, STATUS, NOTE, COST, ANNOTATOR = "strongsuit_row", "rank", "why", "status", "note", "cost", "annotator"
 LETTERS = 5
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # text that begins so would be computed by a spreadsheet
+# Text that begins so would be computed by a spreadsheet; the last four are as wide as Chinese characters.
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def mark_of(campaign: str, row: int, key: Any) -> str:

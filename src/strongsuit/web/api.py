@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import uuid
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Request, UploadFile
@@ -17,17 +17,19 @@ from strongsuit.errors import UnknownRow
 from strongsuit.web import bodies
 from strongsuit.web.auth import LABELS, OWNS, Visitor, allowed
 from strongsuit.web.bodies import NAME
-from strongsuit.web.files import uploaded_answers
+from strongsuit.web.files import handed_in, uploaded, words
 from strongsuit.web.jobs import Job
 from strongsuit.web.labelling import check_own
 from strongsuit.web.problems import Refused
 
 API = "/api/v1"
+MOST_REJECTED = 1_000  # lines of an upload that an answer names
 TROUBLES: dict[int | str, dict[str, Any]] = {
     status: {"model": bodies.Trouble, "description": text}
     for status, text in (
         (400, "not understood"), (401, "not logged in"), (403, "not allowed"), (404, "not there, or not for you"),
-        (409, "not as things are"), (413, "too large"), (422, "not right"), (429, "too many, see Retry-After"),
+        (409, "not as things are"), (413, "too large"), (421, "the server does not go by this name"),
+        (422, "not right"), (429, "too many, see Retry-After"), (500, "a defect; the server's log says more"),
         (503, "busy, see Retry-After"), (507, "the disk is full"),
     )
 }  # fmt: skip
@@ -137,17 +139,19 @@ def queue(request: Request, campaign: Name, body: bodies.Rows, visitor: Owner, k
     return _written(opened.queue(body.rows, note=body.reason, by=visitor.name, request=key, by_row=True))
 
 
-@router.post("/campaigns/{campaign}/upload")
+@router.post("/campaigns/{campaign}/upload", responses={415: {"model": bodies.Trouble, "description": "no table"}})
 def upload(
-    request: Request, campaign: Name, file: UploadFile, visitor: Uploader, partial: bool = False, key: Key = None
-) -> bodies.Written:
-    """The answers of a filled table: .csv, .tsv or .parquet, with the pool's key or `row`, and the target."""
+    request: Request, campaign: Name, file: UploadFile, visitor: Uploader, partial: bool = False, revise: bool = False,
+    key: Key = None,
+) -> bodies.HandedIn:  # fmt: skip
+    """A filled table as `ask --out` writes it, .csv, .tsv or .parquet: with marks, the pool's key or `row`, and the
+    target. All of it is written or nothing, unless `partial`; with `revise` changed values replace older ones."""
     opened = _opened(request, campaign)
-    given = uploaded_answers(opened, file.file, file.filename or "")
-    if not given:
-        return bodies.Written(position=opened.state.position, rows=[], repeated=[])
-    id_ = key or uuid.uuid4().hex
-    return _written(opened.tell(given, by=visitor.name, request=id_, partial=partial, by_row=True))
+    filled = uploaded(opened, file.file, file.filename or "", by=visitor.name, revise=revise)
+    done = handed_in(opened, filled, partial=partial, request=key)
+    return bodies.HandedIn(
+        **asdict(done), blank=filled.blank, rejected=[words(one.text) for one in filled.problems[:MOST_REJECTED]]
+    )
 
 
 @router.get("/jobs/{job}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
@@ -95,12 +97,14 @@ def create(request: Request, body: bodies.Create, visitor: Owner) -> Response:
         raise Refused(403, "NotAllowed", "You may see some campaigns only; who sees all of them makes new ones.")
     options = request.app.state.door.options
     # The name is looked up among files that are there: no path is made of what came.
-    there = {path.name: path for folder in options.folders for path in sorted(folder.iterdir()) if path.is_file()}
-    path = there.get(body.pool)
-    if path is None or path.suffix.lower() not in TABLES:
+    path = _tables(options.folders).get(body.pool)
+    if path is None:
         raise InputError(f"pool {body.pool[:100]!r} is no table of the folders that this server lists")
     target = body.target.model_dump(exclude_none=True)
-    pool = read_pool(str(path.resolve()), key=body.key, target=body.target.name, ignore=body.ignore)
+    try:
+        pool = read_pool(str(path), key=body.key, target=body.target.name, ignore=body.ignore)
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), path.name)) from error
     made = create_campaign(
         body.name, pool, target, store=request.app.state.opened.store, recipe=body.recipe, title=body.title,
         seed=body.seed, batch=body.batch, lease_s=body.lease_s, cost=body.cost, budget=body.budget,
@@ -108,6 +112,17 @@ def create(request: Request, body: bodies.Create, visitor: Owner) -> Response:
     )  # fmt: skip
     return JSONResponse({"name": made.name, "position": made.state.position}, 201,
                         {"location": f"{API}/campaigns/{made.name}"})  # fmt: skip
+
+
+def _tables(folders: Sequence[Path]) -> dict[str, Path]:
+    """The tables of the folders by name; no link leads out of its folder."""
+    found: dict[str, Path] = {}
+    for folder in (one.resolve() for one in folders):
+        for path in sorted(folder.iterdir()):
+            real = path.resolve()
+            if path.suffix.lower() in TABLES and real.is_file() and real.is_relative_to(folder):
+                found.setdefault(path.name, real)
+    return found
 
 
 @router.patch("/campaigns/{campaign}")

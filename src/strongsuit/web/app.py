@@ -18,6 +18,7 @@ from strongsuit.web.auth import Door
 from strongsuit.web.guards import Guard
 from strongsuit.web.jobs import Jobs
 from strongsuit.web.limits import Limiter
+from strongsuit.web.map import Maps
 from strongsuit.web.opened import Opened
 from strongsuit.web.options import Options
 from strongsuit.web.people import open_people
@@ -25,6 +26,7 @@ from strongsuit.web.problems import Problem, Refused, problem_of
 from strongsuit.web.rendering import HERE, STATIC, asset, rendered
 
 log = logging.getLogger(__name__)
+PROBLEM = "application/problem+json"
 HEADINGS = {401: "Log in first", 403: "Not allowed", 404: "Not here", 413: "Too large", 429: "Not so fast"}
 
 
@@ -33,16 +35,30 @@ def create_app(store: Any, options: Options | None = None, *, people: Any = None
     options, place = options or Options(), open_store(store)
     app = FastAPI(title="Strongsuit", version=__version__, openapi_url=None, docs_url=None, redoc_url=None)
     app.state.door = Door(people or open_people(place, options.clock), options, Limiter(options.clock))
-    app.state.opened, app.state.jobs = Opened(place, options), Jobs()
+    app.state.opened, app.state.jobs, app.state.maps = Opened(place, options), Jobs(), Maps()
     for router in (api.router, api_reading.router, pages.router, owner_pages.router, ml_backend.router):
         app.include_router(router)
     app.add_api_route(f"{api.API}/health", health, methods=["GET"])
-    app.add_api_route(f"{api.API}/openapi.json", lambda: JSONResponse(app.openapi()), include_in_schema=False)
+    app.add_api_route(f"{api.API}/openapi.json", lambda: JSONResponse(described(app)), include_in_schema=False)
     app.add_api_route("/static/{mark}/{name}", static, include_in_schema=False)
     for kind in (StrongsuitError, Refused, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, trouble)
     app.add_middleware(Guard, options=options)
     return app
+
+
+def described(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI page: all but `health` needs a bearer token, and errors come as the type that they are sent with."""
+    page = app.openapi()
+    page["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    page["security"] = [{"bearer": []}]
+    page["paths"][f"{api.API}/health"]["get"]["security"] = []
+    for route in page["paths"].values():
+        for operation in route.values():
+            for status, response in operation["responses"].items():
+                if status[0] in "45" and "application/json" in response.get("content", ()):
+                    response["content"] = {PROBLEM: response["content"]["application/json"]}
+    return page
 
 
 def health() -> dict[str, str]:
@@ -69,7 +85,7 @@ def trouble(request: Request, error: Exception) -> Response:
         headers["www-authenticate"] = "Bearer"
     if request.url.path.startswith(("/api/", "/ml/")) or "application/json" in request.headers.get("accept", ""):
         body = {"type": problem.name, "title": problem.name, "status": problem.status, "detail": problem.text}
-        return JSONResponse(body, problem.status, headers, media_type="application/problem+json")
+        return JSONResponse(body, problem.status, headers, media_type=PROBLEM)
     heading = HEADINGS.get(problem.status, "This did not work")
     page = rendered(request, "error.html", None, status=problem.status, code=problem.status, heading=heading,
                     text=problem.text)  # fmt: skip

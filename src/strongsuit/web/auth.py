@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,9 +12,10 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from strongsuit.web.bodies import NAME
 from strongsuit.web.limits import Limiter
 from strongsuit.web.options import Options
-from strongsuit.web.people import API, LABELLER, OWNER, SESSION, VIEWER, People, Person
+from strongsuit.web.people import API, LABELLER, LOGIN, OWNER, SESSION, VIEWER, People, Person
 from strongsuit.web.problems import Refused
 
 ALL = frozenset({VIEWER, LABELLER, OWNER})
@@ -22,6 +24,7 @@ LABELS = frozenset({LABELLER, OWNER})
 OWNS = frozenset({OWNER})
 CSRF_FIELD, CSRF_HEADER = "csrf", "x-csrf-token"
 SAFE = ("GET", "HEAD", "OPTIONS")
+_NAME = re.compile(NAME)
 FORM: dict[str, Any] = {"max_files": 1, "max_fields": 200}
 
 
@@ -70,6 +73,11 @@ class Door:
         """The person of a one-time token and their session."""
         return self.people.redeem(token, self.options.session)
 
+    def is_for(self, token: str, visitor: Visitor) -> bool:
+        """Whether a one-time token is of somebody who is inside already; it is not used up."""
+        person = self.people.holder(token, LOGIN)
+        return person is not None and person.name == visitor.name
+
     def give_cookie(self, response: Response, session: str) -> None:
         """Puts the session into the browser's cookie: no script reads it, no other site's form sends it."""
         response.set_cookie(
@@ -116,7 +124,7 @@ def allowed(roles: frozenset[str], rate: str = "") -> Callable[[Request], Awaita
 def check_role(request: Request, visitor: Visitor, roles: frozenset[str]) -> Visitor:
     """The visitor, if they may see the route's campaign and have one of the roles; Refused otherwise."""
     name = request.path_params.get("campaign")
-    if name is not None and not visitor.person.sees(name):
+    if name is not None and not (_NAME.fullmatch(name) and visitor.person.sees(name)):
         raise Refused(404, "UnknownCampaign", f"There is no campaign {name!r} here.")
     if visitor.person.role not in roles:
         raise Refused(403, "NotAllowed", f"This is for {' and '.join(sorted(roles))}s; you are {_an(visitor)}.")

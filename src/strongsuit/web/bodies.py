@@ -74,6 +74,20 @@ class Written(BaseModel):
     rejected: list[Lost] = []
 
 
+class HandedIn(BaseModel):
+    """What became of the lines of a table: how many are written as what, say nothing new, or are blank, and what is
+    wrong with the others."""
+
+    told: int
+    revised: int
+    skipped: int
+    failed: int
+    repeated: int
+    blank: int
+    position: int
+    rejected: list[str] = []
+
+
 class Rows(Body):
     """Rows by number, with a reason or note."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -22,6 +23,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 SAFE = ("GET", "HEAD", "OPTIONS")
 UPLOAD, ML_BACKEND = "/upload", "/ml/"
+PIECE, WHOLE = 30.0, 600.0  # seconds for the next piece of a body, and for all of it
 
 
 def policy(image_hosts: Iterable[str]) -> str:
@@ -77,21 +79,39 @@ def refused(method: str, headers: dict[str, str], options: Options) -> tuple[int
     site, origin = headers.get("sec-fetch-site"), headers.get("origin", "null")
     # Our pages send no referrer, for which browsers write the origin as null; what they say of the site decides then,
     # and where they say nothing (plain http on a network) the token in every form does.
-    if site not in (None, "same-origin") or (site is None and origin != "null" and urlsplit(origin).netloc != host):
+    if site not in (None, "same-origin") or (site is None and origin != "null" and _host_of(origin) != host):
         return 403, "CrossSite", "This came from another site's page."
     return None
 
 
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # [ without ]
+        return None
+
+
 @dataclass
 class _Counted:
-    """A body that is counted while it comes, for those that did not say how long it is."""
+    """A body that is counted while it comes, for those that did not say how long it is, and not waited for for ever."""
 
     receive: Receive
     most: int
     seen: int = 0
+    ends: float | None = None
+    whole: bool = False
 
     async def __call__(self) -> Message:
-        message = await self.receive()
+        if self.whole:  # behind the body there is only word that the client has gone
+            return await self.receive()
+        now = asyncio.get_running_loop().time()
+        self.ends = now + WHOLE if self.ends is None else self.ends
+        try:
+            async with asyncio.timeout(min(PIECE, self.ends - now)):
+                message = await self.receive()
+        except TimeoutError as error:
+            raise HTTPException(408, "The rest of the request did not come in time.") from error
+        self.whole = not message.get("more_body", False)
         self.seen += len(message.get("body", b""))
         if self.seen > self.most:
             raise HTTPException(413, f"At most {self.most} bytes are taken here.")

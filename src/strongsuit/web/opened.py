@@ -83,7 +83,7 @@ class Opened:
             troubles.append(f"The pool is not at hand ({type(error).__name__}): rows are shown by number.")
         try:
             campaign = replace(campaign, proposer=self.options.proposers(settings))
-        except StrongsuitError as error:
+        except Exception as error:  # a recipe may say anything: people label and look on without a proposer
             log.warning("the proposer of campaign %s: %s", name, error)
             troubles.append(f"Nothing new can be proposed ({type(error).__name__}).")
         return _Held(campaign, _mark(settings), " ".join(troubles))

@@ -17,7 +17,8 @@ from strongsuit.web import showing
 from strongsuit.web.auth import ALL, OWNS, READS, Visitor, allowed, form_of
 from strongsuit.web.chart import curve_svg
 from strongsuit.web.entry import label_of, number_of
-from strongsuit.web.files import FORMATS, journal_file, labels_file, uploaded_answers
+from strongsuit.web.files import FORMATS, handed_in, journal_file, labels_file, uploaded, words
+from strongsuit.web.map import map_of, shape
 from strongsuit.web.people import LABELLER
 from strongsuit.web.problems import Refused, problem_of
 from strongsuit.web.rendering import rendered
@@ -85,16 +86,18 @@ def upload(request: Request, campaign: str, visitor: Uploader, form: Fields) -> 
     file = form.get("file")
     if file is None or not getattr(file, "filename", ""):
         return _progress(request, opened, visitor, problem="Choose a file first.", status=422)
-    partial = bool(form.get("partial"))
     try:
-        given = uploaded_answers(opened, file.file, file.filename)
-        request_id = str(form.get("request") or uuid.uuid4().hex)
-        receipt = opened.tell(given, by=visitor.name, request=request_id, partial=partial, by_row=True)
+        filled = uploaded(opened, file.file, file.filename, by=visitor.name, revise=bool(form.get("revise")))
+        done = handed_in(
+            opened, filled, partial=bool(form.get("partial")), request=str(form.get("request") or "") or None
+        )
     except InputError as error:
         return _progress(request, opened, visitor, problem=problem_of(error).text, status=problem_of(error).status)
-    said = f"{len(receipt.rows)} answers written, {len(receipt.repeated)} were there already."
-    lost = [f"Row {one.row}: {one.message}" for one in receipt.rejected]
-    return _progress(request, opened, visitor, said=said, rejected=lost)
+    parts = [f"{done.told} answers written, {done.repeated} were there already"]
+    parts += [f"{count} {what}" for what, count in (("revised", done.revised), ("skipped", done.skipped),
+              ("failed", done.failed), ("lines blank", filled.blank)) if count]  # fmt: skip
+    rejected = [words(one.text) for one in filled.problems]
+    return _progress(request, opened, visitor, said=f"{', '.join(parts)}.", rejected=rejected)
 
 
 @router.post("/campaigns/{campaign}/do/{verb}")
@@ -191,9 +194,11 @@ def _progress(
         state = campaign.desk.state
         settings, lists = state.settings, _lists(campaign, state)
     job = request.app.state.jobs.running(campaign.name)
+    axes = request.app.state.maps.of(campaign)
     return rendered(
         request, "progress.html", visitor, status=status, name=campaign.name, about=about, settings=settings,
-        curve=curve_svg(about["curve"]), job=job, problem=problem, said=said, rejected=rejected or [],
+        curve=curve_svg(about["curve"]), map=map_of(campaign, axes) if axes else None, axes=axes, shape=shape, job=job,
+        problem=problem, said=said, rejected=rejected or [],
         trouble=request.app.state.opened.trouble(campaign.name), request_id=uuid.uuid4().hex,
         **lists,
     )  # fmt: skip

@@ -35,6 +35,10 @@ def login(request: Request, token: str = "") -> Response:
     if not token:
         return rendered(request, "login.html", None, status=200)
     door.count("login", request)
+    inside = door.visitor(request)
+    if inside and request.headers.get("sec-fetch-site") == "cross-site" and not door.is_for(token, inside):
+        # Another site could make somebody work under a name that is not theirs.
+        raise Refused(403, "LoggedIn", f"You are logged in as {inside.name}: log out, then open the link again.")
     found = door.let_in(token)
     if found is None:
         return rendered(request, "login.html", None, status=403, stale=True)

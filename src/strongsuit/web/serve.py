@@ -15,7 +15,7 @@ from strongsuit._optional import require
 from strongsuit.campaign.campaigns import open_store
 from strongsuit.campaign.service import login
 from strongsuit.errors import InputError
-from strongsuit.web.options import Options
+from strongsuit.web.options import Options, Rates
 from strongsuit.web.people import API, LOGIN, OWNER, open_people
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ def serve(
     image_hosts: Sequence[str] = (),
     certificate: Path | None = None,
     private_key: Path | None = None,
+    rates: Rates | None = None,
     tell: Callable[[str], None] = log.info,
     warn: Callable[[str], None] = log.warning,
 ) -> None:
@@ -58,17 +59,19 @@ def serve(
     require("python_multipart", extra="web")
     require("fastapi", extra="web")
     from strongsuit.web.app import create_app
+    from strongsuit.web.patience import Patience
 
     place, secure = open_store(store), certificate is not None
     options = Options(
         hosts=allowed_hosts(host, names), secure=secure, cookie=f"strongsuit-{port}",
         pools=pools or pool_of_uri, proposers=proposers or (lambda settings: None),
         folders=tuple(Path(folder).resolve() for folder in folders), image_hosts=tuple(image_hosts),
+        rates=rates or Rates(),
     )  # fmt: skip
     people, who = open_people(place), login()
     people.add(who, OWNER)
     url = address(host, port, secure)
-    app = create_app(place, options, people=people)
+    app = Patience(create_app(place, options, people=people))
     with _bound(host, port) as bound:
         tell(f"{url}/login?token={people.issue(who, LOGIN, LINK)}")
         if not secure and not _is_loopback(host):
@@ -77,6 +80,8 @@ def serve(
             app, access_log=False, server_header=False, proxy_headers=False, timeout_graceful_shutdown=5,
             ssl_certfile=certificate, ssl_keyfile=private_key, log_level="warning",
         )  # fmt: skip
+        config.load()
+        config.http_protocol_class = app.watched(config.http_protocol_class)
         uvicorn.Server(config).run(sockets=[bound])
 
 

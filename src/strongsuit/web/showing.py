@@ -56,14 +56,22 @@ def _cell(
         return Cell(name, MISSING, "no value")
     if not isinstance(value, str):
         return Cell(name, NUMBER if hasattr(value, "__float__") else TEXT, shown_value(value), unit)
-    if wanted != TEXT and value.startswith(("https://", "http://")):
-        parts = urlsplit(value)
-        if wanted == IMAGE and f"{parts.scheme}://{parts.netloc}" in hosts:
+    if wanted != TEXT and value.startswith(("https://", "http://")) and (origin := _origin(value)):
+        if wanted == IMAGE and origin in hosts:
             return Cell(name, IMAGE, value, href=value)
         return Cell(name, LINK, value, href=value)
     if media and (wanted == IMAGE or (wanted is None and value.lower().endswith(SUFFIXES))):
         return Cell(name, IMAGE, value, href=f"/media/{campaign}/{row}/{quote(name, safe='')}")
     return Cell(name, TEXT, value, unit)
+
+
+def _origin(address: str) -> str:
+    """Scheme and host of an address, '' for what is none."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # http://[
+        return ""
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def shown_value(value: Any) -> str:

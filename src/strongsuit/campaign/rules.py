@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from strongsuit.campaign.aggregate import DAWID_SKENE, FOR_CLASSES, FOR_NUMBERS, LATEST, MAJORITY, MEAN
 from strongsuit.errors import InputError
@@ -207,7 +207,7 @@ def _least(name: str, value: Any, least: float) -> None:
         raise InputError(f"{name} must be a number of {least} or more, got {value!r:.60}")
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     """Whether it is a number that a float can hold: whole ones may be longer."""
     return type(value) in (int, float) and -sys.float_info.max <= value <= sys.float_info.max
 

@@ -78,12 +78,23 @@ def test_marks_stand_for_labelled_rows_and_the_round_each_with_its_key() -> None
     drawn = map_of(one, Maps().of(one))  # type: ignore[arg-type]
     titles = re.findall(r"<title>(.*?)</title>", drawn["svg"])
     assert len(titles) == 7 and drawn["svg"].count('class="pool"') == 1
-    assert "&lt;b&gt;299: queued, labelled" in titles and "<b>" not in drawn["svg"]
+    assert "&lt;b&gt;299: told, labelled" in titles and "<b>" not in drawn["svg"]
     assert sum("to label, current round" in title for title in titles) == 4
-    assert {row["row"] for row in drawn["rows"]} == {*asked, 299} and drawn["sources"] == ["model", "queued"]
+    assert {row["row"] for row in drawn["rows"]} == {*asked, 299} and drawn["sources"] == ["model", "told"]
     places = {row["row"]: (row["x"], row["y"]) for row in drawn["rows"]}
     expected = Maps().of(one).placed(one.pool.features([299]))[0]  # type: ignore[union-attr]
     assert places[299] == pytest.approx(tuple(expected))
+
+
+def test_labelled_rows_of_rounds_long_gone_keep_what_they_were_chosen_by() -> None:
+    one = made(numbers(), key="id")
+    first = one.ask(6, by="anna").rows
+    one.tell(dict.fromkeys(first, 1.0), by="anna", by_row=True)
+    second = one.ask(6, by="anna").rows
+    drawn = map_of(one, Maps().of(one))  # type: ignore[arg-type]
+    assert not set(first) & set(second)
+    said = {row["row"]: (row["source"], row["labelled"], row["now"]) for row in drawn["rows"]}
+    assert said == {row: ("model", True, False) for row in first} | {row: ("model", False, True) for row in second}
 
 
 def test_every_source_has_a_shape_of_its_own() -> None:

@@ -207,7 +207,7 @@ def _least(name: str, value: Any, least: float) -> None:
         raise InputError(f"{name} must be a number of {least} or more, got {value!r:.60}")
 
 
-def _is_number(value: Any) -> TypeGuard[int | float]:
+def _is_number(value: Any) -> TypeGuard[float]:
     """Whether it is a number that a float can hold: whole ones may be longer."""
     return type(value) in (int, float) and -sys.float_info.max <= value <= sys.float_info.max
 

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 
 from strongsuit.campaign.service import Campaign
-from strongsuit.campaign.state import State, proposal_of
+from strongsuit.campaign.state import State
 
 SAMPLE = 2_000  # rows in the background, which the components are of
 MOST = 2_000  # rows that are drawn as chosen, the last ones
 LISTED = 50  # rows of the table beside the picture
 WIDTH, HEIGHT, EDGE = 640, 400, 22
 # What a row was chosen by -> its shape, so that no meaning hangs on colour alone.
-SHAPES = {"model": "circle", "random": "square", "test": "triangle", "warmup": "diamond", "queued": "cross"}
+SHAPES = {"model": "circle", "random": "square", "test": "triangle", "warmup": "diamond", "told": "cross"}
 OTHER = "warmup"
+TOLD = "told"  # an answer that nobody asked for, or a row queued by hand
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,8 @@ def map_of(campaign: Campaign, axes: Axes) -> dict[str, Any]:
 
 
 def _source(state: State, row: int) -> str:
-    said = proposal_of(state, row)
-    if said is None:
-        return "queued"
-    return said.source if said.source in SHAPES else OTHER
+    source = state.sources.get(row, (TOLD, 0))[0]
+    return source if source in SHAPES else OTHER
 
 
 def _axes(pool: Any, about: Mapping[str, Any]) -> Axes | None:

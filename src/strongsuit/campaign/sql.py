@@ -261,17 +261,14 @@ def opened_engine(url: str) -> Engine:
 
 
 def upgraded(engine: Engine) -> None:
-    """Applies the migrations that lack, each in one transaction with its record."""
+    """Applies the migrations that lack with their records, all in one transaction: nobody sees half of them."""
     from strongsuit import __version__
 
-    while True:
-        with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
-            if engine.dialect.name == "postgresql":  # SQLite's writers take turns; here two would make the same tables
-                connection.execute(select(func.pg_advisory_xact_lock(postgres.UPGRADE)))
-            found = version_of(connection)
+    with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":  # SQLite's writers take turns; here two would make the same tables
+            connection.execute(select(func.pg_advisory_xact_lock(postgres.UPGRADE)))
+        while (found := version_of(connection)) != latest():
             check_newer(found)
-            if found == latest():
-                return
             migrate(connection, found, at=stamp(datetime.now(UTC)), package=__version__)
 
 

@@ -21,7 +21,7 @@ from strongsuit.campaign import create_campaign
 from strongsuit.datasets import read_pool
 from strongsuit.web import add_person, open_people
 from strongsuit.web.people import LABELLER, LOGIN, OWNER, VIEWER
-from strongsuit.web.serve import LINK
+from strongsuit.web.server import LINK
 
 MARK = "\"'><xss onxss=1>{{7*7}}"  # a tag or an attribute of this name in a page is an injection
 ROLES = (OWNER, LABELLER, VIEWER)
@@ -33,7 +33,7 @@ SERVER = """
 import resource
 import sys
 from strongsuit.campaign import Chosen, Proposal
-from strongsuit.web.serve import serve
+from strongsuit.web.server import serve
 from strongsuit.web.options import Rates
 from pathlib import Path
 

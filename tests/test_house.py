@@ -129,7 +129,7 @@ def test_compiling_and_keys_live_at_home(path: Path) -> None:
 def test_library_manners(path: Path) -> None:
     names = {name.split(".")[0] for name in imported(path)}
     assert not names & {"pickle", "cPickle", "dill", "joblib", "cloudpickle"}, "no pickle of user files"
-    if room(path) != "web":  # its door, web/serve.py, asks for what its extra brings
+    if room(path) != "web":  # its door, web/server.py, asks for what its extra brings
         assert not names & OPTIONAL, "optional packages come through _optional.require"
     if room(path) in ("cli", "web", "bench", "reproduce"):
         return

@@ -24,7 +24,7 @@ from strongsuit import cli
 from strongsuit.campaign import create_campaign
 from strongsuit.datasets import read_pool
 from strongsuit.errors import InputError
-from strongsuit.web.serve import pool_of_uri, serve
+from strongsuit.web.server import pool_of_uri, serve
 
 
 def people(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -72,7 +72,7 @@ def test_the_server_prints_a_link_serves_and_loads_no_jax(tmp_path: Path) -> Non
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     code = (
-        "import sys; from strongsuit.web.serve import serve\n"
+        "import sys; from strongsuit.web import serve\n"
         f"serve({url!r}, port={port}, tell=lambda text: print(text, flush=True))\n"
         "print('jax' in sys.modules, flush=True)"
     )

@@ -24,7 +24,7 @@ from strongsuit.web.media import read_inside
 from strongsuit.web.options import Options, Rates
 from strongsuit.web.people import API, LABELLER, LOGIN, OWNER, ROLES, SESSION, VIEWER, open_people
 from strongsuit.web.problems import Refused, problem_of
-from strongsuit.web.serve import address, allowed_hosts
+from strongsuit.web.server import address, allowed_hosts
 
 MANY = {"rates": Rates(1000, 1000, 1000, 1000)}
 V1 = "/api/v1/campaigns/alloys"

@@ -17,7 +17,7 @@ from strongsuit.datasets import read_pool
 from strongsuit.web.app import create_app
 from strongsuit.web.options import Options
 from strongsuit.web.people import API, LABELLER, LOGIN, OWNER, VIEWER, People, open_people
-from strongsuit.web.serve import pool_of_uri
+from strongsuit.web.server import pool_of_uri
 
 BASE = "http://localhost"
 NAMES = {OWNER: "olga", LABELLER: "anna", VIEWER: "vera"}

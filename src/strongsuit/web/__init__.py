@@ -9,10 +9,10 @@ from strongsuit._optional import require
 _HOMES = {
     "Options": "options",
     "People": "people",
-    "add_person": "serve",
+    "add_person": "server",
     "create_app": "app",
     "open_people": "people",
-    "serve": "serve",
+    "serve": "server",
 }
 
 __all__ = sorted(_HOMES)

@@ -29,7 +29,7 @@ def serve(
     Example: strongsuit campaign serve --store sqlite:///lab.db
     """
     from strongsuit import recipes
-    from strongsuit.web.serve import serve as run
+    from strongsuit.web.server import serve as run
 
     try:
         run(
@@ -63,7 +63,7 @@ def add(
 
     Example: strongsuit campaign people add anna --role labeller
     """
-    from strongsuit.web.serve import add_person
+    from strongsuit.web.server import add_person
 
     added = add_person(store, name, role, campaigns=campaign or None, base=base, token=token, days=days)
     if as_json:

@@ -181,7 +181,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
         yield b"]}"
 
     answer = anna.post(f"{V1}/tell", content=drops(), headers={"content-type": "application/json"})
-    assert answer.status_code == 408 and "in time" in answer.text
+    assert answer.status_code == 408 and "in time" in answer.text and answer.headers["connection"] == "close"
 
 
 class _Transport:

@@ -83,6 +83,8 @@ def trouble(request: Request, error: Exception) -> Response:
     headers = {"retry-after": f"{problem.wait:.0f}"} if problem.wait else {}
     if problem.status == 401:
         headers["www-authenticate"] = "Bearer"
+    if problem.status == 408:  # half a request is left on the line: nothing behind it can be told from its rest
+        headers["connection"] = "close"
     if request.url.path.startswith(("/api/", "/ml/")) or "application/json" in request.headers.get("accept", ""):
         body = {"type": problem.name, "title": problem.name, "status": problem.status, "detail": problem.text}
         return JSONResponse(body, problem.status, headers, media_type=PROBLEM)

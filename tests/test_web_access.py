@@ -17,6 +17,7 @@ pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 pytest.importorskip("playwright")
 
+from PIL import Image
 from tests.campaign_examples import RandomProposer
 from tests.test_web_browser import CHROMIUM, served
 from tests.web_examples import ANIMAL, House
@@ -71,11 +72,13 @@ def furnish(made: House, value: Any) -> None:
 @pytest.mark.parametrize("kind", ["number", "class"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1200])
-def test_no_page_has_a_serious_fault(kind: str, scheme: str, width: int) -> None:
+def test_no_page_has_a_serious_fault(kind: str, scheme: str, width: int, tmp_path: Path) -> None:
     assert AXE is not None
+    for row in range(40):
+        Image.new("RGB", (48, 32), (5 * row, 90, 120)).save(tmp_path / f"{row}.png")
     script = AXE.read_text(encoding="utf-8")
     proposer = RandomProposer(advice={"stop": False, "text": "Go on.", "rules": []})
-    with served(proposer=proposer, **({"target": ANIMAL} if kind == "class" else {})) as one:
+    with served(proposer=proposer, **({"target": ANIMAL, "media": str(tmp_path)} if kind == "class" else {})) as one:
         furnish(one.house, "cat" if kind == "class" else 5.0)
         faults = []
         for role, paths in PAGES.items():

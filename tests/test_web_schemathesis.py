@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("fastapi")
-pytest.importorskip("schemathesis", reason="schemathesis is not installed: pip install schemathesis")
+pytest.importorskip("schemathesis")
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings

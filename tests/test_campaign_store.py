@@ -18,6 +18,7 @@ from tests.campaign_examples import campaign, lines
 from strongsuit.campaign import MemoryStore, SqlStore, list_campaigns, load_campaign
 from strongsuit.campaign import sqlite as sqlite_room
 from strongsuit.campaign.schema import MIGRATIONS
+from strongsuit.campaign.snapshot import snapshot_of
 from strongsuit.campaign.sqlite import Turns
 from strongsuit.campaign.upkeep import backup, check, upgrade
 from strongsuit.errors import (
@@ -325,6 +326,36 @@ def test_a_snapshot_that_does_not_fit_is_not_used(sqlite_store: SqlStore, monkey
     for wrong in (snapshot._replace(digest="f" * 64), snapshot._replace(text="{}"), snapshot._replace(position=5000)):
         sqlite_store.keep("alloys", wrong)
         assert load_campaign("alloys", store=sqlite_store).state == one.state
+
+
+def kept_and_linked_at_once(store: SqlStore) -> None:
+    """Snapshots and links that many write together replace one another, and none is refused."""
+    one = campaign(store=store)
+    snapshot, refused = snapshot_of(one.state), []
+
+    def work() -> None:
+        try:
+            for _ in range(20):
+                store.keep("alloys", snapshot)
+                store.link("alloys", "elsewhere", {1: "a", 2: "b"})
+        except Exception as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not refused and store.snapshot("alloys") == snapshot
+    assert store.links("alloys", "elsewhere") == {1: "a", 2: "b"}
+
+
+def test_sqlite_keeps_what_many_write_at_once(sqlite_store: SqlStore) -> None:
+    kept_and_linked_at_once(sqlite_store)
+
+
+def test_postgres_keeps_what_many_write_at_once(postgres_store: SqlStore) -> None:
+    kept_and_linked_at_once(postgres_store)
 
 
 def written(store: Any) -> list[str]:

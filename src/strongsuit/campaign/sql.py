@@ -204,7 +204,7 @@ class SqlStore:
     def keep(self, campaign: str, snapshot: Snapshot) -> None:
         """Keeps the snapshot in place of the last."""
         with self.writing() as connection:
-            id_ = _id(connection, campaign)
+            id_ = _locked(connection, campaign)  # of two that delete and insert at once one would fail
             connection.execute(delete(snapshots).where(snapshots.c.campaign == id_))
             position, digest, check, body = snapshot
             new = {"campaign": id_, "position": position, "digest": digest, "check": check, "body": body}
@@ -213,9 +213,7 @@ class SqlStore:
     def claim(self, campaign: str, task: str, owner: str, now: str, until: str, gone: Callable[[str], bool]) -> bool:
         """Whether the task is now the owner's until then: it was nobody's, its own, run out, or its owner is gone."""
         with self.writing() as connection:
-            id_ = connection.execute(_LOCKED, {"name_": campaign}).scalar_one_or_none()
-            if id_ is None:
-                raise unknown(campaign)
+            id_ = _locked(connection, campaign)
             mine = (claims.c.campaign == id_) & (claims.c.task == task)
             held = connection.execute(select(claims.c.owner, claims.c.until).where(mine)).one_or_none()
             if held and held.owner != owner and held.until > now and not gone(held.owner):
@@ -243,7 +241,7 @@ class SqlStore:
         if not pairs:
             return
         with self.writing() as connection:
-            c, id_ = links.c, _id(connection, campaign)
+            c, id_ = links.c, _locked(connection, campaign)
             connection.execute(delete(links).where(c.campaign == id_, c.system == system, c.row.in_(list(pairs))))
             new = [{"campaign": id_, "system": system, "row": row, "other": other} for row, other in pairs.items()]
             connection.execute(insert(links), new)
@@ -302,6 +300,14 @@ def _row(id_: str, event: Event) -> dict[str, Any]:
 
 def _id(connection: Connection, campaign: str) -> str:
     found = connection.execute(select(campaigns.c.id).where(campaigns.c.name == campaign)).scalar_one_or_none()
+    if found is None:
+        raise unknown(campaign)
+    return found
+
+
+def _locked(connection: Connection, campaign: str) -> str:
+    """The campaign's id; others who ask for it so wait for the end of the transaction."""
+    found = connection.execute(_LOCKED, {"name_": campaign}).scalar_one_or_none()
     if found is None:
         raise unknown(campaign)
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.web_examples import ANIMAL, House, house
 from strongsuit.campaign import Proposal, View
 from strongsuit.web.options import Rates
 from strongsuit.web.people import LABELLER, OWNER, VIEWER
+from strongsuit.web.showing import predicted
 
 LABEL = "/campaigns/alloys/label"
 
@@ -62,6 +64,19 @@ def test_an_answer_is_written_and_the_next_row_comes_with_what_the_model_expecte
     assert f"Last: A-{row:03d} = 1287.5 MPa. The model expected 777.5 ± 12.25 MPa." in after
     anna.form(after, LABEL, value="5")
     assert "The model expected" not in anna.get(LABEL).text, "rows of the running test stay silent"
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        (777.46, "777.5"),
+        ([1.0, 2.25], "1 · 2.25"),
+        ({"dog": 0.03, "cat": 0.816}, "cat (82 %)"),
+        ({"owl": 0.1, "dog": 0.4, "cat": 0.45}, "cat (45 %) or dog (40 %)"),
+    ],
+)
+def test_predictions_are_told_in_words(mean: Any, words: str) -> None:
+    assert predicted(mean) == words
 
 
 def test_the_same_form_again_writes_nothing_and_another_value_asks_first() -> None:

@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from strongsuit.web.auth import Visitor
-from strongsuit.web.showing import rounded, shown_value
+from strongsuit.web.showing import predicted, rounded, shown_value
 
 HERE = Path(__file__).parent
 STATIC = {"page.css": "text/css; charset=utf-8", "page.js": "text/javascript; charset=utf-8"}
@@ -26,7 +26,7 @@ def templates() -> Environment:
         loader=PackageLoader("strongsuit.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"shown": shown_value, "rounded": rounded, "clock": clock, "count": count}
+    made.filters |= {"shown": shown_value, "rounded": rounded, "predicted": predicted, "clock": clock, "count": count}
     made.globals["asset"] = asset
     return made
 

@@ -15,6 +15,7 @@ from strongsuit.datasets.pictures import SUFFIXES
 
 IMAGE, LINK, NUMBER, TEXT, MISSING = "image", "link", "number", "text", "missing"
 TAKEN = set("sfnu?")  # keys with a meaning of their own
+LIKELY = 0.25  # classes of this probability are named beside the likeliest
 NEVER = "never"  # `show.model`: what the model expects is not shown, not even after the answer
 
 
@@ -139,9 +140,19 @@ def expected(state: State, row: int) -> str:
     if said.source == "test" and show.get("test") is not True:
         return ""
     spread = f" ± {rounded(said.spread)}" if said.spread is not None else ""
-    mean = rounded(said.mean) if isinstance(said.mean, int | float) else shown_value(said.mean)
     unit = str(state.settings["target"].get("unit") or "")
-    return f"The model expected {mean}{spread} {unit}".rstrip() + "."
+    return f"The model expected {predicted(said.mean)}{spread} {unit}".rstrip() + "."
+
+
+def predicted(mean: Any) -> str:
+    """A prediction in words: numbers, or the likeliest class and any other that is likely too."""
+    if isinstance(mean, Mapping):
+        first, *others = sorted(mean.items(), key=lambda one: -one[1])
+        likely = [first, *(one for one in others if one[1] >= LIKELY)]
+        return " or ".join(f"{name} ({100 * share:.0f} %)" for name, share in likely)
+    if isinstance(mean, list | tuple):
+        return " · ".join(rounded(one) for one in mean)
+    return rounded(mean)
 
 
 def bounds(target: Mapping[str, Any]) -> str:

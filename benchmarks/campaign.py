@@ -276,7 +276,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", default="kills,resumed,writers,paced,opening,replay,hashing")
     parser.add_argument("--store", help="URL of a server; its campaign 'load' is deleted")
-    parser.add_argument("--json", help="file for the result")
+    parser.add_argument("--json", help="file for the result; other parts in it are kept")
     sizes = {"kills": 200, "rows-killed": 4000, "writers": 16, "rate": 200, "rows": 10**6, "labelled": 20_000}
     for name, value in {**sizes, "events": 100_000}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
@@ -292,8 +292,10 @@ def main() -> None:
             print(name, *(f"{key}: {value:.4g}" for key, value in found[name].items()), sep="  ", flush=True)
     machine = {"cores": os.cpu_count(), "load": os.getloadavg()[0], "python": platform.python_version()}
     if given.json:
-        report = {"machine": {**machine, "sqlite": sqlite3.sqlite_version}, **found}
-        Path(given.json).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        path = Path(given.json)
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        report = {**before, "machine": {**machine, "sqlite": sqlite3.sqlite_version}, **found}
+        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

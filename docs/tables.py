@@ -154,7 +154,32 @@ def dal() -> str:
     return path.read_text() if path.exists() else "*(not measured yet)*"
 
 
+def campaigns() -> str:
+    """The results of `benchmarks/campaign.py` on SQLite and PostgreSQL, side by side."""
+    sides = {}
+    for name, words in (("sqlite", "SQLite"), ("postgres", "PostgreSQL")):
+        path = RESULTS / f"campaign_{name}.json"
+        sides[words] = json.loads(path.read_text()) if path.exists() else {}
+    lines = ["| what | " + " | ".join(sides) + " |", "|---|" + "---|" * len(sides)]
+    for part, words, said in _CAMPAIGNS:
+        found = [{key.replace(" ", "_"): value for key, value in one.get(part, {}).items()} for one in sides.values()]
+        cells = [said.format(**one) if one else "*(not measured yet)*" for one in found]
+        lines.append(f"| {words} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+_CAMPAIGNS = (
+    ("kills", "processes that ask and tell, killed", "{kills} kills of {processes}: each of {rows:,} rows told once"),
+    ("resumed", "one process, killed", "{kills} kills: {rows:,} rows, those of a process that nobody killed"),
+    ("writers", "writers without a pause", "{processes} for {seconds:.0f} s: {tells:,} tells, none refused; "
+     "half in {p50_ms:.1f} ms, 99 % in {p99_ms:.0f} ms, all in {longest_ms:.0f} ms"),
+    ("paced", "a steady rate", "{tells_a_second:.0f} tells a second: half in {p50_ms:.1f} ms, 99 % in {p99_ms:.1f} ms"),
+    ("opening", "opening", "{rows:,} rows, {labelled:,} labelled: {open_s:.2f} s, and {status_s:.2f} s for the status"),
+    ("replay", "a whole replay", "{events:,} events: {CPU_s:.1f} CPU s"),
+)  # fmt: skip
+
 FILLED = {
+    "campaigns": campaigns,
     "dal": dal,
     "public": public,
     "recovery": partial(measured, "recovery"),

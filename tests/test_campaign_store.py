@@ -18,7 +18,6 @@ from tests.campaign_examples import campaign, lines
 from strongsuit.campaign import MemoryStore, SqlStore, list_campaigns, load_campaign
 from strongsuit.campaign import sqlite as sqlite_room
 from strongsuit.campaign.schema import MIGRATIONS
-from strongsuit.campaign.snapshot import snapshot_of
 from strongsuit.campaign.sqlite import Turns
 from strongsuit.campaign.upkeep import backup, check, upgrade
 from strongsuit.errors import (
@@ -298,64 +297,6 @@ def test_check_looks_at_the_database_and_at_every_chain(sqlite_store: SqlStore, 
     connection.close()
     with pytest.raises(JournalBroken, match="position 3"):
         check(SqlStore(url_of(copy)))
-
-
-def test_opening_reads_from_the_snapshot_and_not_from_the_start(
-    sqlite_store: SqlStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("strongsuit.campaign.desk.SNAPSHOT_EVENTS", 5)
-    one = campaign(store=sqlite_store)
-    for row in range(20):
-        one.tell({row: float(row)}, by="anna")
-    read: list[int] = []
-    counted = SqlStore.read
-    monkeypatch.setattr(SqlStore, "read", lambda self, name, after=0, limit=None: (
-        read.append(after), counted(self, name, after, limit))[1])  # fmt: skip
-    loaded = load_campaign("alloys", store=sqlite_store)
-    assert loaded.desk.state == one.desk.state and min(read) > 5
-    one.verify()
-
-
-def test_a_snapshot_that_does_not_fit_is_not_used(sqlite_store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("strongsuit.campaign.desk.SNAPSHOT_EVENTS", 5)
-    one = campaign(store=sqlite_store)
-    for row in range(20):
-        one.tell({row: float(row)}, by="anna")
-    snapshot = sqlite_store.snapshot("alloys")
-    assert snapshot
-    for wrong in (snapshot._replace(digest="f" * 64), snapshot._replace(text="{}"), snapshot._replace(position=5000)):
-        sqlite_store.keep("alloys", wrong)
-        assert load_campaign("alloys", store=sqlite_store).state == one.state
-
-
-def kept_and_linked_at_once(store: SqlStore) -> None:
-    """Snapshots and links that many write together replace one another, and none is refused."""
-    one = campaign(store=store)
-    snapshot, refused = snapshot_of(one.state), []
-
-    def work() -> None:
-        try:
-            for _ in range(20):
-                store.keep("alloys", snapshot)
-                store.link("alloys", "elsewhere", {1: "a", 2: "b"})
-        except Exception as error:
-            refused.append(error)
-
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not refused and store.snapshot("alloys") == snapshot
-    assert store.links("alloys", "elsewhere") == {1: "a", 2: "b"}
-
-
-def test_sqlite_keeps_what_many_write_at_once(sqlite_store: SqlStore) -> None:
-    kept_and_linked_at_once(sqlite_store)
-
-
-def test_postgres_keeps_what_many_write_at_once(postgres_store: SqlStore) -> None:
-    kept_and_linked_at_once(postgres_store)
 
 
 def written(store: Any) -> list[str]:

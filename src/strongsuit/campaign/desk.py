@@ -14,12 +14,13 @@ from strongsuit.campaign.chain import Event, linked, sealed, stamp
 from strongsuit.campaign.repeats import repeated
 from strongsuit.campaign.snapshot import snapshot_of, state_from
 from strongsuit.campaign.state import State, advance
-from strongsuit.campaign.store import Store, keep_snapshot, kept_snapshot, turn
+from strongsuit.campaign.store import Store, keep_snapshot, kept_at, kept_snapshot, turn
 from strongsuit.errors import Conflict, InputError, StoreBusy, StoreError
 
 log = logging.getLogger(__name__)
 TRIES = 8
 SNAPSHOT_EVENTS, SNAPSHOT_SHARE = 1_000, 0.1  # events since the last one, at least, and as a share of the journal
+OVERDUE = 1.5  # times as many, after which whoever should have kept it is taken for gone
 MAX_NAME = 200  # of people and request ids
 
 Decide = Callable[[State, Any, datetime], Decided]
@@ -58,19 +59,21 @@ class Desk:
         for _ in range(TRIES):
             try:
                 with self.lock, turn(self.store, self.name):
-                    outcome = self._once(command, decide)
+                    others, outcome = self._once(command, decide)
             except Conflict:
                 continue
-            self._keep()
+            self._keep(others)
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
         raise StoreBusy(f"campaign {self.name!r}: others wrote first {TRIES} times; nothing was written: try again")
 
-    def _once(self, command: Any, decide: Decide) -> Any:
+    def _once(self, command: Any, decide: Decide) -> tuple[int, Any]:
+        """The position that others left behind, and the outcome."""
         state = self.refresh()
+        others = state.position
         if command.request is not None and command.request in state.requests:
-            return repeated(state, command, self._events_of(command.request))
+            return others, repeated(state, command, self._events_of(command.request))
         now = self.clock()
         decided = decide(state, command, now)
         if decided.bodies:
@@ -80,22 +83,33 @@ class Desk:
             )  # fmt: skip
             self.store.append(self.name, events, after=state.position)
             advance(state, events)
-        return decided.outcome
+        return others, decided.outcome
 
     def _events_of(self, request: str) -> list[Event]:
         first, last = self.state.requests[request]
         return list(self.store.read(self.name, after=first - 1, limit=last - first + 1))
 
-    def _keep(self) -> None:
-        """Keeps a snapshot now and then; it is only a cache, so a failure is only a warning."""
+    def _keep(self, others: int) -> None:
+        """Keeps a snapshot now and then; it is only a cache, so a failure is only a warning.
+
+        Of many processes the one whose events made it due does it. The others look whether it is done, and do it
+        themselves only when it is long overdue.
+        """
         with self.lock:
-            if self.state.position - self.kept < SNAPSHOT_EVENTS + SNAPSHOT_SHARE * self.state.position:
+            if not self._due(self.state.position):
                 return
-            self.kept = self.state.position
             try:
+                if self._due(others):
+                    self.kept = kept_at(self.store, self.name)
+                    if not self._due(self.state.position, OVERDUE):
+                        return
+                self.kept = self.state.position
                 keep_snapshot(self.store, self.name, snapshot_of(self.state))
             except StoreError as error:
                 log.warning("no snapshot was kept of campaign %s: %s", self.name, error)
+
+    def _due(self, position: int, times: float = 1.0) -> bool:
+        return position - self.kept >= times * (SNAPSHOT_EVENTS + SNAPSHOT_SHARE * position)
 
 
 def opened(store: Store, name: str, clock: Callable[[], datetime] = utc_now) -> Desk:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, func, select
+from sqlalchemy import URL, Connection, Engine, String, bindparam, create_engine, func, select
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
@@ -16,13 +16,17 @@ from strongsuit.campaign.sqlite import BUSY_SECONDS
 
 FULL, BUSY = {"53100"}, {"40001", "40P01", "55P03", "57014"}  # SQLSTATE
 UPGRADE = 0x5354524F4E47  # the advisory lock of whoever makes or changes the tables
+_KEY = func.hashtextextended(func.concat(func.current_schema(), "/", bindparam("campaign_", type_=String)), 0)
+_LOCK = select(func.pg_advisory_xact_lock(_KEY))
 SESSIONS, MORE = 5, 35  # kept open, and those that a server's threads may open beside them
 
 
 def postgres_engine(url: URL) -> Engine:
     """An engine of the URL; MissingDependency without the extra `postgres`."""
     require("psycopg", extra="postgres")
-    engine = create_engine(url, pool_pre_ping=True, pool_size=SESSIONS, max_overflow=MORE)
+    engine = create_engine(
+        url, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=SESSIONS, max_overflow=MORE
+    )
     listen(engine, "connect", _patient)
     return engine
 
@@ -44,27 +48,28 @@ class Queue:
 
     @contextmanager
     def taken(self, engine: Engine, campaign: str, troubles: Callable[[], AbstractContextManager]) -> Iterator[None]:
-        """A turn: an advisory lock of the session, which ends with it if the process dies."""
-        key = func.hashtextextended(func.concat(func.current_schema(), "/", campaign), 0)
+        """A turn: an advisory lock of the transaction in which the writer reads, decides and writes.
+
+        It ends with that transaction, so also if the process dies. What is read in it must be what the last writer
+        left, hence READ COMMITTED: its statements see what was written while the lock was waited for.
+        """
         with troubles():
             connection = engine.connect()
         try:
-            with troubles(), connection.begin():
-                connection.execute(select(func.pg_advisory_lock(key)))
+            with troubles():
+                connection.execute(_LOCK, {"campaign_": campaign})
             self._own.connection = connection
             yield
         finally:
             self._own.connection = None
-            _give_back(connection, key)
+            _give_back(connection)
 
 
-def _give_back(connection: Connection, key: Any) -> None:
+def _give_back(connection: Connection) -> None:
     try:
-        with connection.begin():
-            connection.execute(select(func.pg_advisory_unlock(key)))
+        connection.close()
     except (DBAPIError, InvalidRequestError):
         connection.invalidate()  # the server forgets the lock with the session
-    connection.close()
 
 
 def _patient(connection: Any, _: Any) -> None:

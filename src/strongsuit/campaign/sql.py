@@ -67,6 +67,14 @@ _PAGE = (
     .limit(bindparam("size_"))
 )
 _LOCKED = select(campaigns.c.id).where(campaigns.c.name == bindparam("name_")).with_for_update()
+_LAST = _LOCKED.add_columns(campaigns.c.position, campaigns.c.digest)
+_GO_ON = (
+    update(campaigns)
+    .where(campaigns.c.id == bindparam("id_"), campaigns.c.position == bindparam("after_"))
+    .values(position=bindparam("position_"), digest=bindparam("digest_"))
+)
+_WRITE = insert(events)
+_KEPT_AT = select(snapshots.c.position).join(campaigns).where(campaigns.c.name == bindparam("name_"))
 
 
 class SqlStore:
@@ -130,9 +138,8 @@ class SqlStore:
         """A short transaction that reads."""
         held = self._queue.held
         with _troubles(self):
-            if held is not None:
-                with held.begin():
-                    yield held
+            if held is not None:  # within the transaction of the turn
+                yield held
                 return
             with self.engine.begin() as connection:
                 yield connection
@@ -143,6 +150,8 @@ class SqlStore:
         if not self._is_sqlite:
             with self.reading() as connection:
                 yield connection
+                if self._queue.held is not None:
+                    connection.commit()  # now, so that whoever goes on knows that it is written; the turn ends with it
             return
         with self.turn(""), _troubles(self), self.engine.connect().execution_options(**{WRITES: True}) as connection:
             with connection.begin():
@@ -200,6 +209,11 @@ class SqlStore:
             query = select(c.position, c.digest, c.check, c.body).where(c.campaign == _id(connection, campaign))
             row = connection.execute(query).one_or_none()
         return Snapshot(*row) if row else None
+
+    def kept_at(self, campaign: str) -> int:
+        """The position of the last snapshot, 0 without one."""
+        with self.reading() as connection:
+            return connection.execute(_KEPT_AT, {"name_": campaign}).scalar_one_or_none() or 0
 
     def keep(self, campaign: str, snapshot: Snapshot) -> None:
         """Keeps the snapshot in place of the last."""
@@ -271,23 +285,19 @@ def upgraded(engine: Engine) -> None:
 
 
 def _append(connection: Connection, campaign: str, given: Sequence[Event], after: int) -> int:
-    c = campaigns.c
-    row = connection.execute(
-        select(c.id, c.position, c.digest).where(c.name == campaign).with_for_update()
-    ).one_or_none()
+    row = connection.execute(_LAST, {"name_": campaign}).one_or_none()
     check_order(campaign, given, after, (row.position, row.digest) if row else None)
-    last = {"position": given[-1].position, "digest": given[-1].digest}
+    last = given[-1]
     if row is None:
         id_ = uuid.uuid4().hex
-        connection.execute(
-            insert(campaigns), {"id": id_, "name": campaign, "created_at": given[0].at, "archived": 0, **last}
-        )
+        new = {"id": id_, "name": campaign, "created_at": given[0].at, "archived": 0}
+        connection.execute(insert(campaigns), {**new, "position": last.position, "digest": last.digest})
     else:
         id_ = row.id
-        done = connection.execute(update(campaigns).where(c.id == id_, c.position == after).values(**last))
-        if done.rowcount != 1:
+        place = {"id_": id_, "after_": after, "position_": last.position, "digest_": last.digest}
+        if connection.execute(_GO_ON, place).rowcount != 1:
             raise Conflict(f"campaign {campaign!r} went on behind position {after}: read and decide again")
-    connection.execute(insert(events), [_row(id_, event) for event in given])
+    connection.execute(_WRITE, [_row(id_, event) for event in given])
     return given[-1].position
 
 

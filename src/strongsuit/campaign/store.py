@@ -30,8 +30,8 @@ class Store(Protocol):
     """Append-only journals by name.
 
     A store may also offer `turn(campaign)`, a context in which waiting writers queue fairly; `delete(campaign)`;
-    `snapshot(campaign)` and `keep(campaign, snapshot)`; `claim(campaign, task, owner, now, until)` and
-    `release(campaign, task, owner)`; `links(campaign, system)` and `link(campaign, system, pairs)`.
+    `snapshot(campaign)`, `kept_at(campaign)` and `keep(campaign, snapshot)`; `claim(campaign, task, owner, now, until)`
+    and `release(campaign, task, owner)`; `links(campaign, system)` and `link(campaign, system, pairs)`.
     """
 
     def append(self, campaign: str, events: Sequence[Event], after: int) -> int:
@@ -72,6 +72,11 @@ def delete(store: Store, campaign: str) -> None:
 def kept_snapshot(store: Store, campaign: str) -> Snapshot | None:
     """The last snapshot, or None."""
     return store.snapshot(campaign) if hasattr(store, "snapshot") else None
+
+
+def kept_at(store: Store, campaign: str) -> int:
+    """The position of the last snapshot, 0 without one."""
+    return store.kept_at(campaign) if hasattr(store, "kept_at") else 0
 
 
 def keep_snapshot(store: Store, campaign: str, snapshot: Snapshot) -> None:
@@ -156,6 +161,11 @@ class MemoryStore:
     def snapshot(self, campaign: str) -> Snapshot | None:
         """The last snapshot, or None."""
         return self._of(campaign).snapshot
+
+    def kept_at(self, campaign: str) -> int:
+        """The position of the last snapshot, 0 without one."""
+        last = self._of(campaign).snapshot
+        return last.position if last else 0
 
     def keep(self, campaign: str, snapshot: Snapshot) -> None:
         """Keeps the snapshot in place of the last."""

@@ -75,8 +75,16 @@ def label_all(url: str, by: str, batch: int) -> None:
 
 
 def tell_on(url: str, by: str, first: int, seconds: float, pause: float) -> None:
-    """Tells rows from `first` on without a stop, or one every `pause` seconds; prints its delays as JSON."""
-    one, delays, end = load_campaign(NAME, store=url), [], time.monotonic() + seconds
+    """Tells rows from `first` on without a stop, or one every `pause` seconds; prints its delays as JSON.
+
+    It begins at a word from whoever started it, when the others are there as well, and not at their very instant.
+    """
+    one, delays = load_campaign(NAME, store=url), []
+    one.tell({first - 1: 1.0}, by=by)  # statements are compiled by the first
+    print("ready", flush=True)
+    sys.stdin.readline()
+    time.sleep(random.random() * pause)
+    end = time.monotonic() + seconds
     while (due := time.monotonic()) < end:
         one.tell({first + len(delays): 1.0}, by=by)
         delays.append(time.monotonic() - due)
@@ -87,7 +95,19 @@ def tell_on(url: str, by: str, first: int, seconds: float, pause: float) -> None
 def started(call: Callable[..., None], *values: Any) -> subprocess.Popen:
     """A process of its own that makes the call."""
     words = [sys.executable, __file__, "--worker", call.__name__, json.dumps(values)]
-    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def together(url: str, processes: int, seconds: float, pause: float) -> list[subprocess.Popen]:
+    """Processes that tell, of which none begins before all are there."""
+    running = [started(tell_on, url, f"w{i}", (i + 1) * 10**6, seconds, pause) for i in range(processes)]
+    for process in running:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return running
 
 
 def kills(url: str, *, kills: int, processes: int, rows: int, pause: float = 0.3) -> dict[str, Any]:
@@ -149,7 +169,7 @@ def _asked_rows(events: Iterable[Any]) -> list[int]:
 def writers(url: str, *, processes: int, seconds: float) -> dict[str, Any]:
     """Writers without a pause, beside a reader and a proposer."""
     begun(url, 10**9, batch=5)
-    running = [started(tell_on, url, f"w{i}", (i + 1) * 10**6, seconds, 0.0) for i in range(processes)]
+    running = together(url, processes, seconds, 0.0)
     reader, looks, asks = load_campaign(NAME, store=url, proposer=Shuffled()), 0, 0
     while any(process.poll() is None for process in running):
         looks += reader.status()["position"] > 0
@@ -162,7 +182,7 @@ def writers(url: str, *, processes: int, seconds: float) -> dict[str, Any]:
         time.sleep(0.1)
     delays = _delays(running)
     events = whole(url)
-    assert sum(event.kind == "Told" for event in events) == len(delays), "every tell exactly once"
+    assert sum(event.kind == "Told" for event in events) == processes + len(delays), "every tell exactly once"
     assert sum(event.kind == "Asked" for event in events) == asks
     return {
         "processes": processes,
@@ -177,11 +197,9 @@ def writers(url: str, *, processes: int, seconds: float) -> dict[str, Any]:
 def paced(url: str, *, rate: int, seconds: float, processes: int = 8) -> dict[str, Any]:
     """The delay of tells at a steady rate, from several processes."""
     begun(url, 10**9)
-    pause = processes / rate
-    running = [started(tell_on, url, f"w{i}", (i + 1) * 10**6, seconds, pause) for i in range(processes)]
-    delays = _delays(running)
+    delays = _delays(together(url, processes, seconds, processes / rate))
     events = whole(url)
-    assert sum(event.kind == "Told" for event in events) == len(delays)
+    assert sum(event.kind == "Told" for event in events) == processes + len(delays)
     return {"wanted a second": rate, "tells a second": len(delays) / seconds, **_times(delays)}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, String, bindparam, create_engine, func, select
+from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
@@ -16,8 +16,6 @@ from strongsuit.campaign.sqlite import BUSY_SECONDS
 
 FULL, BUSY = {"53100"}, {"40001", "40P01", "55P03", "57014"}  # SQLSTATE
 UPGRADE = 0x5354524F4E47  # the advisory lock of whoever makes or changes the tables
-_KEY = func.hashtextextended(func.concat(func.current_schema(), "/", bindparam("campaign_", type_=String)), 0)
-_LOCK = select(func.pg_advisory_xact_lock(_KEY))
 SESSIONS, MORE = 5, 35  # kept open, and those that a server's threads may open beside them
 
 
@@ -35,7 +33,9 @@ class Queue:
     """Writers of a campaign, first come, first served, over all processes and machines.
 
     Without it each would decide on what it has read, find that another was quicker, and begin again: eight writers and
-    more starve each other.
+    more starve each other. A turn is a lock of the campaign's entry, in the transaction in which the writer reads,
+    decides and writes: it ends with that transaction, so also if the process dies. What is read in it must be what the
+    last writer left, hence READ COMMITTED: its statements see what was written while the lock was waited for.
     """
 
     def __init__(self) -> None:
@@ -46,22 +46,31 @@ class Queue:
         """The connection of this thread's turn: what is read and written in it goes over that."""
         return getattr(self._own, "connection", None)
 
-    @contextmanager
-    def taken(self, engine: Engine, campaign: str, troubles: Callable[[], AbstractContextManager]) -> Iterator[None]:
-        """A turn: an advisory lock of the transaction in which the writer reads, decides and writes.
+    def entry(self, campaign: str) -> Any:
+        """What the lock of this thread's turn said of the campaign; None without one, and once it is committed."""
+        entry = getattr(self._own, "entry", None)
+        return entry if entry is not None and entry.name == campaign else None
 
-        It ends with that transaction, so also if the process dies. What is read in it must be what the last writer
-        left, hence READ COMMITTED: its statements see what was written while the lock was waited for.
-        """
+    def commit(self, connection: Connection) -> None:
+        """Ends the transaction of a turn, if the connection is held for one: who goes on knows that it is written."""
+        if connection is self.held:
+            self._own.entry = None
+            connection.commit()
+
+    @contextmanager
+    def taken(
+        self, engine: Engine, locked: Any, about: dict[str, Any], troubles: Callable[[], AbstractContextManager]
+    ) -> Iterator[None]:
+        """A turn; `locked` is the statement that locks the entry and reads it, `about` its parameters."""
         with troubles():
             connection = engine.connect()
         try:
             with troubles():
-                connection.execute(_LOCK, {"campaign_": campaign})
+                self._own.entry = connection.execute(locked, about).one_or_none()
             self._own.connection = connection
             yield
         finally:
-            self._own.connection = None
+            self._own.connection = self._own.entry = None
             _give_back(connection)
 
 

@@ -67,7 +67,7 @@ _PAGE = (
     .limit(bindparam("size_"))
 )
 _LOCKED = select(campaigns.c.id).where(campaigns.c.name == bindparam("name_")).with_for_update()
-_LAST = _LOCKED.add_columns(campaigns.c.position, campaigns.c.digest)
+_LAST = _LOCKED.add_columns(campaigns.c.name, campaigns.c.position, campaigns.c.digest)
 _GO_ON = (
     update(campaigns)
     .where(campaigns.c.id == bindparam("id_"), campaigns.c.position == bindparam("after_"))
@@ -128,7 +128,7 @@ class SqlStore:
             with self._turns.taken() if self._turns else nullcontext():
                 yield
         elif campaign and self._queue.held is None:
-            with self._queue.taken(self.engine, campaign, lambda: _troubles(self)):
+            with self._queue.taken(self.engine, _LAST, {"name_": campaign}, lambda: _troubles(self)):
                 yield
         else:
             yield
@@ -150,8 +150,7 @@ class SqlStore:
         if not self._is_sqlite:
             with self.reading() as connection:
                 yield connection
-                if self._queue.held is not None:
-                    connection.commit()  # now, so that whoever goes on knows that it is written; the turn ends with it
+                self._queue.commit(connection)
             return
         with self.turn(""), _troubles(self), self.engine.connect().execution_options(**{WRITES: True}) as connection:
             with connection.begin():
@@ -161,7 +160,8 @@ class SqlStore:
         """See `Store`."""
         try:
             with self.writing() as connection:
-                return _append(connection, campaign, events, after)
+                last = self._queue.entry(campaign) or connection.execute(_LAST, {"name_": campaign}).one_or_none()
+                return _append(connection, campaign, events, after, last)
         except IntegrityError as error:
             raise Conflict(
                 f"campaign {campaign!r}: this was written already, by request {events[0].request!r}"
@@ -284,8 +284,8 @@ def upgraded(engine: Engine) -> None:
             migrate(connection, found, at=stamp(datetime.now(UTC)), package=__version__)
 
 
-def _append(connection: Connection, campaign: str, given: Sequence[Event], after: int) -> int:
-    row = connection.execute(_LAST, {"name_": campaign}).one_or_none()
+def _append(connection: Connection, campaign: str, given: Sequence[Event], after: int, row: Any) -> int:
+    """The position of the last event, behind what the campaign's entry says; None begins a campaign."""
     check_order(campaign, given, after, (row.position, row.digest) if row else None)
     last = given[-1]
     if row is None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     URL,
@@ -66,6 +66,8 @@ _PAGE = (
     .order_by(_E.position)
     .limit(bindparam("size_"))
 )
+# The same in a turn, with the campaign's entry, so that whoever goes on to write need not read it again.
+_PAGE_OF_TURN = _PAGE.add_columns(campaigns.c.id, campaigns.c.name, campaigns.c.position, campaigns.c.digest)
 _LOCKED = select(campaigns.c.id).where(campaigns.c.name == bindparam("name_")).with_for_update()
 _LAST = _LOCKED.add_columns(campaigns.c.name, campaigns.c.position, campaigns.c.digest)
 _GO_ON = (
@@ -75,6 +77,15 @@ _GO_ON = (
 )
 _WRITE = insert(events)
 _KEPT_AT = select(snapshots.c.position).join(campaigns).where(campaigns.c.name == bindparam("name_"))
+
+
+class Entry(NamedTuple):
+    """What a campaign's line in the table of campaigns says of it."""
+
+    id: str
+    name: str
+    position: int
+    digest: str
 
 
 class SqlStore:
@@ -128,7 +139,7 @@ class SqlStore:
             with self._turns.taken() if self._turns else nullcontext():
                 yield
         elif campaign and self._queue.held is None:
-            with self._queue.taken(self.engine, _LAST, {"name_": campaign}, lambda: _troubles(self)):
+            with self._queue.taken(self.engine, campaign, lambda: _troubles(self)):
                 yield
         else:
             yield
@@ -184,11 +195,14 @@ class SqlStore:
             page = self._page(campaign, page[-1].position, size)
 
     def _page(self, campaign: str, after: int, size: int) -> list[Event]:
+        query = _PAGE if self._queue.held is None else _PAGE_OF_TURN
         with self.reading() as connection:
-            rows = connection.execute(_PAGE, {"name_": campaign, "after_": after, "size_": size}).all()
+            rows = connection.execute(query, {"name_": campaign, "after_": after, "size_": size}).all()
         if not rows:
             raise unknown(campaign)
-        return [stored(*row) for row in rows if row[0] is not None]
+        if query is _PAGE_OF_TURN:
+            self._queue.found(Entry(*rows[0][len(_PAGE.selected_columns) :]))
+        return [stored(*row[: len(_PAGE.selected_columns)]) for row in rows if row[0] is not None]
 
     def campaigns(self) -> list[Listed]:
         """See `Store`."""

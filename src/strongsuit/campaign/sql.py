@@ -44,7 +44,7 @@ from strongsuit.campaign.schema import (
     version_of,
 )
 from strongsuit.campaign.snapshot import Snapshot
-from strongsuit.campaign.sqlite import BUSY_SECONDS, WRITES, Turns, no_shared_memory, prepare
+from strongsuit.campaign.sqlite import BUSY_SECONDS, WRITES, Turns, no_shared_memory, not_writable, prepare
 from strongsuit.campaign.store import Listed, check_order, unknown
 from strongsuit.errors import Conflict, InputError, StoreBusy, StoreError, StoreFull
 
@@ -55,6 +55,7 @@ _FULL = {
     "SQLITE_IOERR_SHMSIZE",
 }  # a size limit of the process is an error of writing
 _BUSY = {"SQLITE_BUSY", "SQLITE_BUSY_SNAPSHOT", "SQLITE_BUSY_RECOVERY", "SQLITE_BUSY_TIMEOUT", "SQLITE_LOCKED"}
+_NO_RIGHT = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH", "25006", "42501")
 _NO_WAL = {"SQLITE_IOERR_SHMMAP", "SQLITE_IOERR_SHMOPEN", "SQLITE_PROTOCOL"}
 
 _E = events.c
@@ -384,4 +385,6 @@ def _trouble(store: SqlStore, error: DBAPIError) -> StoreError:
         return StoreBusy(f"{store}: others kept the store for {BUSY_SECONDS} s; nothing was written: try again")
     if name in _NO_WAL:
         return no_shared_memory(str(store), name)
+    if name.startswith(_NO_RIGHT):
+        return not_writable(str(store), error.orig)
     return StoreError(f"{store}: {error.orig} ({name or type(error.orig).__name__})")

@@ -56,6 +56,14 @@ def no_shared_memory(path: str, mode: str) -> StoreError:
     )
 
 
+def not_writable(path: str, why: Any) -> StoreError:
+    """The error for a store that this user may not write to."""
+    return StoreError(
+        f"{path} cannot be written to ({why}); nothing was written: a store needs the right to write to its file and "
+        "to the folder around it; ask its owner for it, or work on a copy of the folder"
+    )
+
+
 class Turns:
     """One writer at a time among the threads and processes that use a file, in about the order they came.
 
@@ -90,7 +98,10 @@ class Turns:
             self._mutex.release()
 
     def _lock(self) -> int | None:
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        try:
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        except OSError as error:
+            raise not_writable(str(self.path), error.strerror) from error
         give_up = time.monotonic() + BUSY_SECONDS
         while not _try_lock(handle):
             if time.monotonic() > give_up:

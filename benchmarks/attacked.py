@@ -94,7 +94,8 @@ class Aim:
         if data is not None:
             body, sent["Content-Type"] = json.dumps(data), sent.get("Content-Type", "application/json")
         if form is not None:
-            body, sent["Content-Type"] = urlencode(form), "application/x-www-form-urlencoded"
+            body = urlencode(form, errors="surrogatepass")  # halves of characters are attacks too
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
         return exchanged(self.port, method, path, body, sent)
 
     def link(self, role: str = LABELLER, name: str | None = None) -> str:

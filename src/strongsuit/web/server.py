@@ -20,6 +20,7 @@ from strongsuit.web.people import API, LOGIN, OWNER, open_people
 
 log = logging.getLogger(__name__)
 LINK = timedelta(minutes=15)
+BACKLOG = 2048  # calls that wait; what uvicorn asks for as well
 
 
 @dataclass(frozen=True)
@@ -125,12 +126,13 @@ def address(host: str, port: int, secure: bool) -> str:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket on the address, before a link to it is shown."""
+    """A socket on the address that takes calls before a link to it is shown: who is quick waits and is not refused."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen(BACKLOG)
     except OSError as error:
         bound.close()
         raise InputError(f"port {port} of {host} cannot be had ({error.strerror}): give another by --port") from error

@@ -26,6 +26,7 @@ from strongsuit.web.server import LINK
 MARK = "\"'><xss onxss=1>{{7*7}}"  # a tag or an attribute of this name in a page is an injection
 ROLES = (OWNER, LABELLER, VIEWER)
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
+OUTSIDE = "secret.png"  # a picture beside the folder of media
 SECRET = "the content of a file that nobody may read"
 DENIED = (400, 401, 403, 404, 405, 409, 413, 415, 421, 422)
 LEAKS = ("Traceback", 'File "', "site-packages", "sqlite", "SELECT ", "INSERT ", "sqlalchemy", SECRET)
@@ -175,7 +176,8 @@ class Found(NamedTuple):
 def judged(attack: str, answer: Answer, statuses: Iterable[int] = DENIED, *, aim: Aim, also: bool = True) -> Found:
     """The line of an attack: one of the statuses, nothing told, and what else must hold."""
     wanted = tuple(statuses)
-    told = [text for text in (*LEAKS, str(aim.folder)) if text in answer.text]
+    shown = answer.text.replace(str(aim.folder / OUTSIDE), "")  # a cell of the table, whose readers may see it
+    told = [text for text in (*LEAKS, str(aim.folder)) if text in shown]
     got = f"{answer.status}{f', tells {told[0]!r}' if told else ''}{'' if also else ', and it worked'}"
     expected = "/".join(map(str, wanted)) if len(wanted) < 5 else "refused"
     return Found(attack, expected, got, answer.status in wanted and not told and also)
@@ -217,7 +219,7 @@ def _let_in(aim: Aim) -> None:
 
 def _furnish(folder: Path, url: str) -> None:
     """Campaigns over hostile tables: text that would be script, formula or path, media that lead elsewhere."""
-    media, pools, outside = folder / "media", folder / "pools", folder / "secret.png"
+    media, pools, outside = folder / "media", folder / "pools", folder / OUTSIDE
     media.mkdir()
     pools.mkdir()
     outside.write_bytes(PNG + SECRET.encode())

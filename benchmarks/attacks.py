@@ -177,8 +177,10 @@ def roles(aim: Aim) -> Iterator[Found]:
         answer = aim.send("POST", f"{V1}/{what}", data=body, role=LABELLER)
         yield judged(f"labeller: {what} a row that was never theirs", answer, (403,), aim=aim)
     for name in ("role", "X-Role", "X-User", "X-Remote-User"):
-        answer = aim.send("GET", f"{V1}/journal?role=owner", headers={name: OWNER}, role=LABELLER)
+        answer = aim.send("GET", f"{V1}/journal", headers={name: OWNER}, role=LABELLER)
         yield judged(f"labeller with {name}: owner", answer, (403,), aim=aim)
+    answer = aim.send("GET", f"{V1}/journal?role=owner", role=LABELLER)
+    yield judged("labeller with ?role=owner", answer, (422,), aim=aim)
     yield held("nothing was written by any of them", "no event", deeds(aim) == before)
 
 

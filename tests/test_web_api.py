@@ -297,3 +297,11 @@ def write_page() -> None:
     page = Client(house().app).get("/api/v1/openapi.json").json()
     text = json.dumps({**page, "x-fastapi": fastapi.__version__}, indent=1, sort_keys=True)
     PAGE.write_text(text + "\n", encoding="utf-8")
+
+
+def test_parameters_that_a_route_does_not_have_are_told_and_not_ignored() -> None:
+    made = house()
+    for path in (f"{V1}/labels?aftr=3", f"{V1}/labels?=true", f"{V1}?x=1"):
+        answer = made.program(OWNER).get(path)
+        assert answer.status_code == 422 and "there is no parameter" in answer.json()["detail"], path
+    assert made.program(OWNER).get(f"{V1}/labels?after=0").status_code == 200

@@ -13,7 +13,7 @@ from strongsuit.campaign.commands import Given
 from strongsuit.campaign.service import Campaign
 from strongsuit.campaign.store import turn
 from strongsuit.campaign.telling import Receipt
-from strongsuit.errors import UnknownRow
+from strongsuit.errors import InputError, UnknownRow
 from strongsuit.web import bodies
 from strongsuit.web.auth import LABELS, OWNS, Visitor, allowed
 from strongsuit.web.bodies import NAME
@@ -33,7 +33,19 @@ TROUBLES: dict[int | str, dict[str, Any]] = {
         (503, "busy, see Retry-After"), (507, "the disk is full"),
     )
 }  # fmt: skip
-router = APIRouter(prefix=API, responses=TROUBLES)
+
+
+def known(request: Request) -> None:
+    """Refuses parameters of the address that the route does not have: a misspelt one is told, as in bodies."""
+    have = {one.alias for one in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in have:
+            raise InputError(
+                f"there is no parameter {name[:100]!r} here; there are: {', '.join(sorted(have)) or 'none'}"
+            )
+
+
+router = APIRouter(prefix=API, responses=TROUBLES, dependencies=[Depends(known)])
 Name = Annotated[str, Path(pattern=NAME)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=200)]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=100)]

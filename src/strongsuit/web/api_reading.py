@@ -14,12 +14,12 @@ from strongsuit.campaign.campaigns import create_campaign
 from strongsuit.campaign.chain import line_of
 from strongsuit.errors import InputError
 from strongsuit.web import bodies
-from strongsuit.web.api import API, TROUBLES, Name, Owner, row_tag
+from strongsuit.web.api import API, TROUBLES, Name, Owner, known, row_tag
 from strongsuit.web.auth import ALL, READS, Visitor, allowed
 from strongsuit.web.files import FORMATS, labels_file
 from strongsuit.web.problems import Refused
 
-router = APIRouter(prefix=API, responses=TROUBLES)
+router = APIRouter(prefix=API, responses=TROUBLES, dependencies=[Depends(known)])
 PAGE = 1_000
 TABLES = (".csv", ".tsv", ".parquet")
 Anybody = Annotated[Visitor, Depends(allowed(ALL))]

@@ -93,7 +93,8 @@ def visited(folder: Path, digits: int, pause: float, pictures: Path | None) -> d
         server.send_signal(signal.SIGINT)
         server.wait(60)
     last = [
-        {name: one[name] for name in ("labels", "value", "low", "high")} for one in json.loads(said.stdout)["curve"]
+        {name: one[name] for name in ("labels", "value", "low", "high", "n_test")}
+        for one in json.loads(said.stdout)["curve"]
     ]
     return {
         "digits": digits, "pause": pause, "demo": made - begun, "server and first picture": seen - made,

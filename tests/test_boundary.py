@@ -330,3 +330,12 @@ def test_keys_matter_little():
     T, _, truth = disc(5, 3_000)
     errors = [(fit(X, y, key=key_for(KEY, i)).labels(T) != truth).mean() for i in range(3)]
     assert max(errors) < 0.04
+
+
+def test_a_rare_regime_is_not_lost_among_many_rows():
+    X, y, truth = disc(7, 70_000, noise=0.03)
+    far = np.random.default_rng(7).uniform(3.0, 3.2, (40, 2))
+    X, y = np.concatenate([X, far]), np.append(y, np.full(40, 3))
+    boundary = fit(X, y, settings=Settings("boosted", 30.0, 1.0))
+    assert (boundary.labels(far) == 3).all()
+    assert (boundary.labels(X[:2_000]) == truth[:2_000]).mean() > 0.99

@@ -15,7 +15,7 @@ from sklearn.svm import SVC
 
 from strongsuit.core.keys import Key, key_for
 from strongsuit.partition.boundary_search import Choice, Settings, fit_svm
-from strongsuit.partition.labelled import Labelled, deal, sample_index, within_errors
+from strongsuit.partition.labelled import RARE_ROWS, Labelled, deal, sample_index, within_errors
 from strongsuit.partition.margins import calibrate_logits, log_scores, margins
 
 TOLERANCE = 1e-2  # of the solver where a machine is not the one to keep
@@ -24,7 +24,8 @@ BOOST_ROWS = 60_000  # a third less time than with 100,000, a tenth more error
 # Without the L2 penalty the leaves of nearly pure rows explode at this learning rate: six times the error at
 # 0.5 % label noise in two columns.
 BOOSTING = {"learning_rate": 0.25, "l2_regularization": 10.0, "early_stopping": False}
-MANY = {"max_iter": 30, "max_leaf_nodes": 63}
+# Half the bins and four fifths of the trees that accuracy asks for: three quarters of the time, 0.1 points less.
+MANY = {"max_iter": 24, "max_leaf_nodes": 63, "max_bins": 127}
 FEW, FEW_ROWS = {"max_iter": 20, "max_leaf_nodes": 12}, 5_000  # as accurate there, in a third of the time
 
 
@@ -39,8 +40,13 @@ def fit_boosting(
     """Boosted trees over inputs and margins of at most BOOST_ROWS rows and the rows `own` that trained the svm.
 
     The latter bring margins of machines that did not see them (so many folds), or the trees would trust the
-    machine more than it deserves.
+    machine more than it deserves. Where BOOST_ROWS others of all regimes remain, these are enough.
     """
+    others = np.setdiff1d(np.arange(len(rows)), own)
+    rarest = np.bincount(rows.labels[others], minlength=rows.regimes).min()
+    if len(others) >= BOOST_ROWS and rarest >= RARE_ROWS:
+        few = others[sample_index(key_for(key, "rows"), rows.take(others), BOOST_ROWS)]
+        return _trees(key, rows.take(few), _with_margins(rows.Z[few], svm))
     few = np.union1d(sample_index(key_for(key, "rows"), rows, BOOST_ROWS), own)
     inputs = _with_margins(rows.Z[few], svm)
     part = rows.take(own)

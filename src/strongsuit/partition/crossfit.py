@@ -19,7 +19,7 @@ from strongsuit.partition.regimes import match
 from strongsuit.partition.units import folds
 from strongsuit.partition.values import Config, Rows
 
-MANY_ROWS = 2_000  # from here on three folds prove what five prove below
+MANY_ROWS, VERY_MANY_ROWS = 2_000, 20_000  # from here on three folds, and then two, prove what five prove below
 Progress = Callable[[str, float], None]
 
 
@@ -36,8 +36,8 @@ def fallback_only(key: Key, rows: Rows, problem: Problem) -> Pipeline:
 
 def fold_count(rows: Rows, config: Config) -> int:
     """Folds of the guard: fewer where rows are many, never more than units."""
-    wanted = config.folds if len(rows) < MANY_ROWS else min(3, config.folds)
-    return min(wanted, len(np.unique(rows.units)))
+    enough = config.folds if len(rows) < MANY_ROWS else 3 if len(rows) < VERY_MANY_ROWS else 2
+    return min(enough, config.folds, len(np.unique(rows.units)))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from strongsuit.core.learner import fit_one, predict_one
 from strongsuit.partition.boundary import Boundary, fit_boundary
 from strongsuit.partition.competition import compete
 from strongsuit.partition.experts import (
+    TRIAL_ROWS,
     choose_family,
     clip_range,
     fit_model,
@@ -52,6 +53,7 @@ RECIPES = (
 SOFT_FLOOR = 0.05  # probabilities below this count as zero in soft gating
 AMBIGUITY = 0.1  # the largest probability must exceed 1/r by so much
 CROSS_JUDGED_UP_TO = 3_000  # above it the judge rows alone are enough
+MANY_ROWS = 10_000  # from here on the experts' families are chosen on rows beyond the search's
 CHUNK = 100_000  # rows predicted at once
 
 REASONS = ("expert", "one_model", "disabled", "far", "unseen_level", "ambiguous", "expert_not_finite")
@@ -128,7 +130,8 @@ def run_pipeline(key: Key, rows: Rows, problem: Problem) -> tuple[Pipeline, Sear
     search = replace(search, single_seconds=time.process_time() - began)
     if search.chosen.count == 1:
         return Pipeline(fallback, np.arange(rows.X.shape[1]), None, None), search
-    trial = _fit_experts(key, build, search.chosen.labels(build.X), family, problem)
+    known = unjudged if len(rows) >= MANY_ROWS else build
+    trial = _fit_experts(key, build, known, search.chosen, family, problem)
     shrink, soft = _tune(trial, search.chosen, judge, problem)
     return _refit(key, rows, sample, build, search, fallback, trial, shrink, soft, problem), search
 
@@ -222,17 +225,21 @@ def _out_of_fold(key: Key, learner: Any, rows: Rows) -> np.ndarray:
     return residual / np.where(spread > 0, spread, 1.0)
 
 
-def _fit_experts(key: Key, rows: Rows, labels: np.ndarray, family: Competitor, problem: Problem) -> Pipeline:
-    """Fallback and experts on the build rows: family of each regime by its own rows."""
-    fallback = fit_model(key_for(key, "fallback"), family, rows)
+def _fit_experts(key: Key, build: Rows, more: Rows, chosen: Settled, family: Competitor, problem: Problem) -> Pipeline:
+    """Fallback and experts on the build rows; the family of each regime by its own rows among `more`, which are the
+    build rows or, of many, a sample that one trial takes."""
+    fallback = fit_model(key_for(key, "fallback"), family, build)
+    labels, wider = chosen.labels(build.X), chosen.labels(more.X)
     experts, ranges = [], []
     for k in range(int(labels.max()) + 1):
-        own = rows.take(labels == k)
+        own, known = build.take(labels == k), more.take(wider == k)
+        if more is not build:
+            known = sample_rows(key_for(key, "known", k), known, TRIAL_ROWS)
         small = len(np.unique(own.units)) < problem.config.min_rows * problem.config.build_share
-        chosen = family if small else choose_family(key_for(key, "expert", k), problem.families, own, problem.omega)
-        experts.append(fit_model(key_for(key, "expert", k), chosen, own))
+        best = family if small else choose_family(key_for(key, "expert", k), problem.families, known, problem.omega)
+        experts.append(fit_model(key_for(key, "expert", k), best, own))
         ranges.append(clip_range(own))
-    every = np.arange(rows.X.shape[1])
+    every = np.arange(build.X.shape[1])
     return Pipeline(fallback, every, None, None, tuple(experts), np.ones(len(experts)), np.stack(ranges))
 
 

@@ -95,6 +95,21 @@ def over_members(fn: Callable) -> Callable:
     return jax.vmap(fn)
 
 
+def take_lines(lines: Any, places: Any) -> Any:
+    """Lines (b, c) of a large array (n, c) at places (b,): copied one after another on a CPU, where XLA's gather takes
+    three times as long, gathered elsewhere."""
+    jax = load_jax()
+    if jax.default_backend() != "cpu":
+        return lines[places]
+
+    def copy(number, taken):
+        line = jax.lax.dynamic_slice_in_dim(lines, places[number], 1)
+        return jax.lax.dynamic_update_slice_in_dim(taken, line, number, 0)
+
+    empty = jax.numpy.zeros((len(places), lines.shape[1]), lines.dtype)
+    return jax.lax.fori_loop(0, len(places), copy, empty)
+
+
 def use_compile_cache(directory: str | os.PathLike | None = None) -> Path:
     """The folder in which compiled programs now persist between processes; called by commands and tests.
 

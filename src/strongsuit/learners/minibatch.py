@@ -119,12 +119,17 @@ def cosine(rate: Any, step: jax.Array, total: jax.Array) -> jax.Array:
     return rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + jnp.cos(jnp.pi * share)))
 
 
-def batch_rows(rows: Rows, seed: jax.Array, number: jax.Array, batches: jax.Array, size: int):
-    """Places (size,) of the rows in a mini-batch and their weights over its row count, 0 where it has no row."""
+def batch_places(rows: Rows, seed: jax.Array, number: jax.Array, batches: jax.Array, size: int):
+    """Places (size,) of the rows in a mini-batch, which of them it has (size,), and how many (at least one)."""
     first, last = number * rows.n // batches, (number + 1) * rows.n // batches
     place = first + jnp.arange(size)
-    picked = shuffle(seed, place, rows.n)
-    return picked, jnp.where(place < last, rows.w[picked], 0.0) / jnp.maximum(last - first, 1)
+    return shuffle(seed, place, rows.n), place < last, jnp.maximum(last - first, 1)
+
+
+def batch_rows(rows: Rows, seed: jax.Array, number: jax.Array, batches: jax.Array, size: int):
+    """Places (size,) of the rows in a mini-batch and their weights over its row count, 0 where it has no row."""
+    picked, live, count = batch_places(rows, seed, number, batches, size)
+    return picked, jnp.where(live, rows.w[picked], 0.0) / count
 
 
 def adam_step(layers: Any, adam: Any, slope: Any, speed: jax.Array, weight_decay: Any) -> tuple[Any, Any]:

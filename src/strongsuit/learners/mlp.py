@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from strongsuit.core.arrays import pytree
+from strongsuit.core.compile import take_lines
 from strongsuit.core.learner import Prediction
 from strongsuit.core.network import (
     ACTIVATIONS,
@@ -31,8 +32,9 @@ from strongsuit.learners.gp import GP
 from strongsuit.learners.loss_net import LossMLP
 from strongsuit.learners.minibatch import (
     ADAM,
+    TAIL,
     adam_step,
-    batch_rows,
+    batch_places,
     batch_size,
     batches_of,
     check_settings,
@@ -54,7 +56,8 @@ DECAYS = (0.03, 0.1, 0.3, 1.0)
 SCALES = (1.0, 3.0, 10.0, 30.0)
 TRIAL = 0.25  # share of the steps that a trial of a decay gets: enough to rank them as full training does
 TRIAL_STEPS = 5000.0  # and never more: rows that warrant longer training leave little to a decay
-LARGE_TRIAL_STEPS = 2000.0  # where batches are large: the same decays are chosen, in four fifths of the time
+NEAR_ROWS = 8192 + TAIL  # up to so many in the buffer, columns are gathered one by one
+LARGE_TRIAL_STEPS = 1000.0  # where batches are large: decays as good are chosen, in two thirds of the time
 
 
 @pytree
@@ -298,16 +301,18 @@ class MLP:
             slope = blocked_gradient(layers, rows.x, rows.y, w, rows.n, self.activation)
             return self._step(layers, adam, slope, rate)
         batches = self._batches(rows)
-        # A row of a large buffer lies in one place of memory, not in one a column: half the time to gather a batch.
-        together = jnp.concatenate([rows.x, rows.y]).T if is_large(self.batch, rows.x.shape[1]) else None
+        # Beyond the nearest caches a row must lie in one place of memory, not in one a column.
+        scattered = rows.x.shape[1] <= NEAR_ROWS
+        lines = None if scattered else jnp.concatenate([rows.x, rows.y, rows.w[None]]).T
 
         def step(number, state):
             layers, adam = state
-            picked, share = batch_rows(rows, seed, number, batches, size)
-            if together is None:
-                x, y = rows.x[:, picked], rows.y[:, picked]
+            picked, live, count = batch_places(rows, seed, number, batches, size)
+            if lines is None:
+                x, y, w = rows.x[:, picked], rows.y[:, picked], rows.w[picked]
             else:
-                x, y = jnp.split(together[picked].T, [len(rows.x)])
+                x, y, (w,) = jnp.split(take_lines(lines, picked).T, [len(rows.x), len(lines.T) - 1])
+            share = jnp.where(live, w, 0.0) / count
             slope = gradient(layers, x, y, share, self.activation)
             return self._step(layers, adam, slope, rate)
 

@@ -18,7 +18,6 @@ from strongsuit.core.learner import fit_one, predict_one
 from strongsuit.partition.boundary import Boundary, fit_boundary
 from strongsuit.partition.competition import compete
 from strongsuit.partition.experts import (
-    TRIAL_ROWS,
     choose_family,
     clip_range,
     fit_model,
@@ -53,7 +52,8 @@ RECIPES = (
 SOFT_FLOOR = 0.05  # probabilities below this count as zero in soft gating
 AMBIGUITY = 0.1  # the largest probability must exceed 1/r by so much
 CROSS_JUDGED_UP_TO = 3_000  # above it the judge rows alone are enough
-MANY_ROWS = 10_000  # from here on the experts' families are chosen on rows beyond the search's
+# From MANY_ROWS on the experts' families are chosen on up to KNOWN_ROWS rows of a regime, also beyond the search's.
+MANY_ROWS, KNOWN_ROWS = 10_000, 1_000
 CHUNK = 100_000  # rows predicted at once
 
 REASONS = ("expert", "one_model", "disabled", "far", "unseen_level", "ambiguous", "expert_not_finite")
@@ -227,14 +227,14 @@ def _out_of_fold(key: Key, learner: Any, rows: Rows) -> np.ndarray:
 
 def _fit_experts(key: Key, build: Rows, more: Rows, chosen: Settled, family: Competitor, problem: Problem) -> Pipeline:
     """Fallback and experts on the build rows; the family of each regime by its own rows among `more`, which are the
-    build rows or, of many, a sample that one trial takes."""
+    build rows or, of many, a sample."""
     fallback = fit_model(key_for(key, "fallback"), family, build)
     labels, wider = chosen.labels(build.X), chosen.labels(more.X)
     experts, ranges = [], []
     for k in range(int(labels.max()) + 1):
         own, known = build.take(labels == k), more.take(wider == k)
         if more is not build:
-            known = sample_rows(key_for(key, "known", k), known, TRIAL_ROWS)
+            known = sample_rows(key_for(key, "known", k), known, KNOWN_ROWS)
         small = len(np.unique(own.units)) < problem.config.min_rows * problem.config.build_share
         best = family if small else choose_family(key_for(key, "expert", k), problem.families, known, problem.omega)
         experts.append(fit_model(key_for(key, "expert", k), best, own))

@@ -23,6 +23,9 @@ def demo(
 
     Example: strongsuit demo --out demo
     """
+    from strongsuit.core.compile import use_compile_cache
+
+    use_compile_cache()
     results = [_one(name, words, frame, out, seed, as_json) for name, words, frame in _tables(seed)]
     report = out / SHOWN / "report.html"
     if as_json:

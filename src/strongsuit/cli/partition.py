@@ -43,8 +43,10 @@ def partition(
 
     Example: strongsuit partition wave.csv --target y --exclude regime --out wave_model
     """
+    from strongsuit.core.compile import use_compile_cache
     from strongsuit.workflow import Settings, partition_table
 
+    use_compile_cache()
     settings = Settings(learner, mode, max_regimes, restarts, caution or Settings.caution, seed, jobs)
     with stages("partition", quiet=as_json) as progress:
         result = partition_table(

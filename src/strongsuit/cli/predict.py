@@ -19,8 +19,10 @@ def predict(
 
     Example: strongsuit predict wave_model wave.csv --out predicted.csv
     """
+    from strongsuit.core.compile import use_compile_cache
     from strongsuit.workflow import predict_table
 
+    use_compile_cache()
     facts = predict_table(model, table, out=out)
     if as_json:
         typer.echo(json.dumps(facts))

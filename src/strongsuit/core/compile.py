@@ -12,10 +12,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from strongsuit.core.arrays import register_pytrees
+from strongsuit.core.folders import cache_folder
 
 log = logging.getLogger(__name__)
 
@@ -110,19 +110,28 @@ def take_lines(lines: Any, places: Any) -> Any:
     return jax.lax.fori_loop(0, len(places), copy, empty)
 
 
-def use_compile_cache(directory: str | os.PathLike | None = None) -> Path:
-    """The folder in which compiled programs now persist between processes; called by commands and tests.
+def use_compile_cache() -> bool:
+    """True if compiled programs now persist in `cache_folder("jax")`, for this process and those that it starts;
+    called by commands. Without a folder that can be made, each process compiles anew.
 
-    Default: `$STRONGSUIT_CACHE`, else `~/.cache/strongsuit`, with `jax` below it.
+    JAX is not loaded: a run may do without it.
     """
-    base = directory or os.environ.get("STRONGSUIT_CACHE") or Path.home() / ".cache" / "strongsuit"
-    folder = Path(base) / "jax"
-    folder.mkdir(parents=True, exist_ok=True)
-    jax = load_jax()
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    return folder
+    folder = cache_folder("jax")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        log.info("no cache of compiled programs in %s: %s", folder, error.strerror)
+        return False
+    settings = {
+        "jax_compilation_cache_dir": str(folder),
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    for name, value in settings.items():
+        os.environ[name.upper()] = str(value)
+        if "jax" in sys.modules:
+            load_jax().config.update(name, value)
+    return True
 
 
 def use_one_thread() -> bool:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from strongsuit.core.folders import cache_folder
 from strongsuit.datasets.fingerprint import as_text
 from strongsuit.datasets.images import CELL, gradient_histograms
-from strongsuit.datasets.registry import cache_folder
 from strongsuit.datasets.writing import atomic_path
 from strongsuit.errors import InputError, StoreError
 

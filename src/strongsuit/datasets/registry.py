@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from strongsuit.core.folders import cache_folder
 from strongsuit.datasets.columns import MISSING
 from strongsuit.datasets.public_sets import PUBLIC_SETS, Original, PublicSet
 from strongsuit.datasets.table import Table, read_table
@@ -26,7 +27,6 @@ from strongsuit.errors import InputError, StoreError
 __all__ = ["DATA_VARIABLE", "PUBLIC_SETS", "find", "load"]
 
 DATA_VARIABLE = "STRONGSUIT_DATA"
-CACHE_VARIABLE = "STRONGSUIT_CACHE"
 TIMEOUT_SECONDS = 30
 MAX_DOWNLOAD = 64 << 20  # bytes; the largest set of the table takes 4 MiB
 _SUBFOLDERS = ("", "regression", "classification")
@@ -80,7 +80,7 @@ def _local(public: PublicSet) -> Path | None:
 
 def _cached(public: PublicSet) -> Path:
     """The path of the cached copy, downloaded and converted first if there is none."""
-    path = cache_folder() / f"{public.name}.csv"
+    path = cache_folder("datasets") / f"{public.name}.csv"
     if path.is_file():
         return path
     frame = _convert(public, public.original, _download(public))
@@ -90,13 +90,6 @@ def _cached(public: PublicSet) -> Path:
         raise StoreError(f"the cache {path.parent} cannot be made: {error.strerror}") from error
     _require_registered(public, frame)
     return write_table(frame, path)
-
-
-def cache_folder(part: str = "datasets") -> Path:
-    """Where copies of public sets, or another `part`, are kept between runs."""
-    own = os.environ.get(CACHE_VARIABLE)
-    shared = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return (Path(own) if own else Path(shared, "strongsuit")) / part
 
 
 def _download(public: PublicSet) -> bytes:

@@ -132,23 +132,46 @@ def _designs(basis: str, Z: np.ndarray, frequencies: np.ndarray, length: float, 
     if basis != "fourier":
         return
     d = Z.shape[1]
-    cos, sin = np.split(P[:, d:], 2, axis=1)
     for octave in range(1, octaves):
-        cos, sin = 1.0 - 2.0 * sin**2, 2.0 * sin * cos
-        yield length / 2.0**octave, np.hstack([P[:, :d], cos, sin])
+        cos, sin = np.split(P[:, d:], 2, axis=1)
+        P = P.copy()
+        twice_cos, twice_sin = np.split(P[:, d:], 2, axis=1)
+        np.subtract(1.0, 2.0 * sin**2, out=twice_cos)
+        np.multiply(2.0 * sin, cos, out=twice_sin)
+        yield length / 2.0**octave, P
 
 
 def _columns(basis: str, Z: np.ndarray, frequencies: np.ndarray, length: float) -> np.ndarray:
     if basis == "linear":
         return Z
-    d = Z.shape[1]
+    n, d = Z.shape
     C = np.clip(Z, -REACH, REACH)
     if basis == "polynomial":
-        first, second = np.triu_indices(d) if d <= PAIRS_UP_TO else (np.arange(d), np.arange(d))
-        cubes = [C**3] if d <= CUBES_UP_TO else []
-        return np.hstack([C, C[:, first] * C[:, second], *cubes])
+        return _polynomial(C)
     angle = C @ frequencies / (length * np.sqrt(d))
-    return np.hstack([C, np.cos(angle), np.sin(angle)])
+    m = angle.shape[1]
+    P = np.empty((n, d + 2 * m))  # filled in place: competitions call this thousands of times
+    P[:, :d] = C
+    np.cos(angle, out=P[:, d : d + m])
+    np.sin(angle, out=P[:, d + m :])
+    return P
+
+
+def _polynomial(C: np.ndarray) -> np.ndarray:
+    n, d = C.shape
+    pairs = d <= PAIRS_UP_TO
+    P = np.empty((n, d + (d * (d + 1) // 2 if pairs else d) + (d if d <= CUBES_UP_TO else 0)))
+    P[:, :d] = C
+    if not pairs:
+        np.multiply(C, C, out=P[:, d:])
+        return P
+    end = d
+    for j in range(d):  # the squares and products with the columns behind
+        start, end = end, end + d - j
+        np.multiply(C[:, j:], C[:, j, None], out=P[:, start:end])
+    if d <= CUBES_UP_TO:
+        P[:, end:] = C**3
+    return P
 
 
 def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
@@ -156,7 +179,8 @@ def _evidence(P: np.ndarray, y: np.ndarray, w: np.ndarray, d: int):
     n, k = w.sum(), y.shape[1]
     scale = _prior(P.shape[1], d)
     mean_p, mean_y, root = w @ P / n, w @ y / n, np.sqrt(w)[:, None]
-    A, b = (P - mean_p) * scale, (y - mean_y) * root
+    A, b = P - mean_p, (y - mean_y) * root
+    A *= scale
     A *= root
     gram, cross = A.T @ A, A.T @ b
     values, vectors = np.linalg.eigh(gram)

@@ -191,6 +191,8 @@ FILLED = {
     "bmdal": partial(measured, "bmdal"),
     "pools": partial(measured, "pools"),
     "search": partial(measured, "search"),
+    "queries": partial(measured, "queries", "large"),
+    "mixing": partial(measured, "queries", "mixing"),
     "resume": partial(measured, "resume"),
     "generators": generators,
     "class_strategies": class_strategies,

@@ -50,19 +50,8 @@ def measure(rows: int, learner: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "table.parquet"
         table(rows).to_parquet(source, index=False)
-        command = [
-            sys.executable,
-            "-c",
-            COMMAND,
-            "partition",
-            str(source),
-            "--target",
-            "y",
-            "--learner",
-            learner,
-            "--json",
-        ]
-        command += ["--out", str(Path(folder) / "model")]
+        words = ["partition", str(source), "--target", "y", "--learner", learner, "--json", "--out"]
+        command = [sys.executable, "-c", COMMAND, *words, str(Path(folder) / "model")]
         threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
         flags = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()

@@ -333,7 +333,7 @@ def test_keys_matter_little():
 
 
 def test_a_rare_regime_is_not_lost_among_many_rows():
-    X, y, truth = disc(7, 70_000, noise=0.03)
+    X, y, truth = disc(7, 80_000, noise=0.03)
     far = np.random.default_rng(7).uniform(3.0, 3.2, (40, 2))
     X, y = np.concatenate([X, far]), np.append(y, np.full(40, 3))
     boundary = fit(X, y, settings=Settings("boosted", 30.0, 1.0))

@@ -56,8 +56,8 @@ DECAYS = (0.03, 0.1, 0.3, 1.0)
 SCALES = (1.0, 3.0, 10.0, 30.0)
 TRIAL = 0.25  # share of the steps that a trial of a decay gets: enough to rank them as full training does
 TRIAL_STEPS = 5000.0  # and never more: rows that warrant longer training leave little to a decay
-NEAR_ROWS = 8192 + TAIL  # up to so many in the buffer, columns are gathered one by one
 LARGE_TRIAL_STEPS = 1000.0  # where batches are large: decays as good are chosen, in two thirds of the time
+NEAR_ROWS = 8192 + TAIL  # up to so many in the buffer, columns are gathered one by one
 
 
 @pytree
@@ -302,8 +302,8 @@ class MLP:
             return self._step(layers, adam, slope, rate)
         batches = self._batches(rows)
         # Beyond the nearest caches a row must lie in one place of memory, not in one a column.
-        scattered = rows.x.shape[1] <= NEAR_ROWS
-        lines = None if scattered else jnp.concatenate([rows.x, rows.y, rows.w[None]]).T
+        near = rows.x.shape[1] <= NEAR_ROWS
+        lines = None if near else jnp.concatenate([rows.x, rows.y, rows.w[None]]).T
 
         def step(number, state):
             layers, adam = state

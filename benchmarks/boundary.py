@@ -1,6 +1,6 @@
 """What a stored boundary costs and how well it keeps a partition, beside support vector machines in the same run.
 
-    python benchmarks/boundary.py [--seeds 3] [--rows 100000] [--full 10,100] [--json FILE]
+    python benchmarks/boundary.py [--seeds 3] [--first 0] [--rows 100000] [--full 10,100] [--json FILE]
 
 CPU seconds, one thread, no compilation takes part. Accuracy is agreement with the true regimes on 20,000 fresh rows
 without noise; training labels are wrong in 3 % of the rows. `--full` names values of C for which one support vector
@@ -185,6 +185,7 @@ def means(entries: list[dict]) -> list[dict]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed; settings were chosen on 0 to 2")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--full", default="", help="values of C for machines on all rows, first seed only")
     parser.add_argument("--json", help="file for the single records")
@@ -196,9 +197,14 @@ def main() -> None:
 def run(args: argparse.Namespace) -> None:
     """All figures, printed as tables of means over seeds."""
     ours(*rows("disc x 2", 500, 0)[:2], 0)  # imports and caches are no part of the figures
-    seeds, full = range(args.seeds), [float(C) for C in args.full.split(",") if C]
+    seeds, full = range(args.first, args.first + args.seeds), [float(C) for C in args.full.split(",") if C]
     parts = {
-        "large": [e for case in list(CASES) for s in seeds for e in compare(case, args.rows, s, [] if s else full)],
+        "large": [
+            e
+            for case in list(CASES)
+            for s in seeds
+            for e in compare(case, args.rows, s, [] if s > args.first else full)
+        ],
         "small": [e for s in seeds for e in small(s)],
         "sharp": [sharp(name, flips, s) for name in INTERVALS for flips in (0.0, 0.1) for s in range(20)],
         "million": [
@@ -206,7 +212,7 @@ def run(args: argparse.Namespace) -> None:
             for kind, n in (("linear", 3_000), ("rbf", 3_000), ("active_rbf", 100_000), ("boosted", 100_000))
         ],
     }
-    print(f"{platform.machine()}, one thread, {args.seeds} seeds, load {os.getloadavg()[0]:.1f}")
+    print(f"{platform.machine()}, one thread, {args.seeds} seeds from {args.first} on, load {os.getloadavg()[0]:.1f}")
     print(f"\n{args.rows:,} rows\n\n{table(parts['large'], ['case', 'model'])}")
     print(f"\nSmall tables\n\n{table(parts['small'], ['rows', 'noise', 'asked'])}")
     print(f"\nSharp cuts, 20 seeds\n\n{table(parts['sharp'], ['law', 'flips'], worst='error')}")

@@ -149,9 +149,15 @@ def _cell(value: Any) -> str:
 
 
 def dal() -> str:
-    """The report of `strongsuit bench report`, stored as `docs/results/dal.md`."""
-    path = RESULTS / "dal.md"
-    return path.read_text() if path.exists() else "*(not measured yet)*"
+    """The reports of `strongsuit bench report --out docs/results/dal_PROTOCOL`, one a protocol, with their pictures."""
+    parts = []
+    for path in sorted(RESULTS.glob("dal_*/dal.md")):
+        shown = [f"![{words}](results/{path.parent.name}/{name}.png)" for name, words in _DAL_PICTURES]
+        parts.append("\n\n".join([path.read_text(), *shown]))
+    return "\n\n".join(parts) or "*(not measured yet)*"
+
+
+_DAL_PICTURES = (("dal_curves", "Test error over labels"), ("dal_pools", "nAUC by strategy and pool size"))
 
 
 def campaigns() -> str:

@@ -20,6 +20,10 @@ def noisy_curves(repetitions: int, exponent: float, seed: int) -> np.ndarray:
     return np.exp(noise) * (LABELS / 80) ** -exponent
 
 
+def areas(error: np.ndarray) -> curves.Areas:
+    return curves.areas(LABELS, error)
+
+
 def test_area_by_hand() -> None:
     assert curves.area(np.array([0, 1, 3]), np.array([[4.0, 2.0, 0.0]])) == pytest.approx(3 + 2)
     assert curves.log_area(np.array([0, 1, 3]), np.exp([1.0, 2.0, 2.0])) == pytest.approx((1.5 + 4) / 3)
@@ -27,23 +31,25 @@ def test_area_by_hand() -> None:
 
 def test_random_against_itself_is_exactly_one() -> None:
     random = noisy_curves(20, 0.5, 0)
-    assert curves.nauc(LABELS, random, random) == 1.0 and curves.nauc_log(LABELS, random, random) == 1.0
+    assert curves.nauc(areas(random), areas(random)) == 1.0 and curves.nauc_log(areas(random), areas(random)) == 1.0
 
 
 def test_nauc_of_half_the_error_is_a_half_and_the_two_forms_differ_where_starts_do() -> None:
     random = noisy_curves(5, 0.5, 1)
-    assert curves.nauc(LABELS, random / 2, random) == pytest.approx(0.5)
-    assert curves.nauc_log(LABELS, random / 2, random) == pytest.approx(0.5)
+    assert curves.nauc(areas(random / 2), areas(random)) == pytest.approx(0.5)
+    assert curves.nauc_log(areas(random / 2), areas(random)) == pytest.approx(0.5)
     bad_start = random.copy()
     bad_start[:, 0] *= 20
-    assert curves.nauc(LABELS, bad_start, random) > 1.5 and curves.nauc_log(LABELS, bad_start, random) < 1.05
+    assert (
+        curves.nauc(areas(bad_start), areas(random)) > 1.5 and curves.nauc_log(areas(bad_start), areas(random)) < 1.05
+    )
 
 
 @given(st.floats(1e-3, 1e3), st.integers(1, 6))
 def test_nauc_does_not_know_units(scale: float, repetitions: int) -> None:
     method, random = noisy_curves(repetitions, 0.7, 2), noisy_curves(repetitions, 0.5, 3)
     for form in (curves.nauc, curves.nauc_log):
-        assert form(LABELS, scale * method, scale * random) == pytest.approx(form(LABELS, method, random))
+        assert form(areas(scale * method), areas(scale * random)) == pytest.approx(form(areas(method), areas(random)))
 
 
 def test_curves_that_cannot_be_integrated_are_refused() -> None:
@@ -69,18 +75,23 @@ def test_errors_and_labels_read_off_a_curve() -> None:
 
 def test_the_burden_counts_from_the_first_of_five_below_and_censors_the_rest() -> None:
     labels = np.arange(10, 101, 10)
-    falls = np.array([9, 9, 1, 9, 1, 1, 1, 1, np.nan, np.nan])  # five below in all, the first at 30
+    falls = np.array([9, 9, 1, 9, 1, 1, 1, 1, 9, 9.0])  # five below in all, the first at 30
     never = np.array([9, 9, 9, 9, 9, 9, 1, 1, 1, 1.0])  # four below only
     late = np.array([9, 9, 9, 9, 9, 1, 1, 1, 1, 1.0])  # from 60
-    quick = curves.data_burden(labels, np.stack([falls] * 3), np.stack([late] * 3), cutoff=2.0)
+
+    def burden(*curves_: list[np.ndarray]) -> curves.Burden:
+        needed = [curves.labels_to_reach(labels, np.stack(one), 2.0, steps=curves.STEPS_BELOW) for one in curves_]
+        return curves.data_burden(*needed, last=labels[-1])
+
+    quick = burden([falls] * 3, [late] * 3)
     assert (quick.ratio, quick.sign, quick.method, quick.random) == (0.5, "=", 30.0, 60.0) and str(quick) == "0.50"
-    slow = curves.data_burden(labels, np.stack([never, never, falls]), np.stack([late] * 3), cutoff=2.0)
+    slow = burden([never, never, falls], [late] * 3)
     assert (slow.sign, slow.method) == (">", 100.0) and str(slow) == ">1.67"
     # Two of four runs censored: the middle of the median is unknown, so it is a bound.
-    assert curves.data_burden(labels, np.stack([never, never, falls, falls]), late, cutoff=2.0).sign == ">"
-    assert curves.data_burden(labels, np.stack([never, falls, falls]), late, cutoff=2.0).sign == "="
-    assert curves.data_burden(labels, falls, never, cutoff=2.0).sign == "<"
-    assert str(curves.data_burden(labels, never, never, cutoff=2.0)) == "not reached"
+    assert burden([never, never, falls, falls], [late]).sign == ">"
+    assert burden([never, falls, falls], [late]).sign == "="
+    assert burden([falls], [never]).sign == "<"
+    assert str(burden([never], [never])) == "not reached"
 
 
 @given(st.integers(2, 12), st.integers(1, 20), st.integers(0, 5))

@@ -7,17 +7,21 @@ import json
 import numpy as np
 import pytest
 
-from strongsuit.bench import dal_bench, dal_claims, dal_pages
+from strongsuit.bench import dal_bench, dal_claims, dal_pages, dal_report
 from strongsuit.bench.arenas import BATCH, START, TableArena, arena_for, named_tasks, with_answers
 from strongsuit.bench.dal_bench import finished, measure, plan_of, plans, run_plans
-from strongsuit.bench.dal_report import summarise
+from strongsuit.bench.dal_digest import digests, digests_in, read_digest
 from strongsuit.bench.dal_runs import Plan, find_protocol
 from strongsuit.bench.records import append_records, read_records
 from strongsuit.bench.workers import here
 from strongsuit.core.keys import root_key
-from strongsuit.errors import InputError
+from strongsuit.errors import InputError, StoreError
 
 LABELS = [80, 120, 160]
+
+
+def summarise(records: list[dict], **named: str) -> dal_report.Summary:
+    return dal_report.summarise(digests(records), **named)
 
 
 def record(task: str, strategy: str, gamma: int, repeat: int, error, *, diversity: float | None = 1.0) -> dict:
@@ -122,14 +126,15 @@ def test_a_strategy_that_fails_is_a_record_and_is_tried_again_on_demand(tmp_path
 def known() -> list[dict]:
     """Ten repetitions: gsx a tenth better than random, qbc a quarter worse at the large pool and collapsed there."""
     rows = []
-    for task in ("BESS", "HYDR", "SINE"):
+    for place, task in enumerate(("BESS", "HYDR", "SINE")):
         for repeat in range(10):
-            rows.append(record(task, "random", 0, repeat, curves(1.0, repeat)))
-            rows.append(record(task, "auto", 0, repeat, curves(0.8, repeat + 50), diversity=None))
+            seed = 100 * place + repeat
+            rows.append(record(task, "random", 0, repeat, curves(1.0, seed)))
+            rows.append(record(task, "auto", 0, repeat, curves(0.8, seed + 50), diversity=None))
             for gamma in (2, 64):
-                rows.append(record(task, "gsx", gamma, repeat, curves(0.9, repeat + 10), diversity=1.2))
+                rows.append(record(task, "gsx", gamma, repeat, curves(0.9, seed + 10), diversity=1.2))
                 factor, width = (0.95, 0.8) if gamma == 2 else (1.25, 0.2)
-                rows.append(record(task, "qbc", gamma, repeat, curves(factor, repeat + 20), diversity=width))
+                rows.append(record(task, "qbc", gamma, repeat, curves(factor, seed + 20), diversity=width))
     return rows
 
 
@@ -163,8 +168,38 @@ def test_the_report_has_every_part(known, tmp_path) -> None:
     assert "| gsx | +0.18" in text and "1.10° (0.95-1.25)" in text
     assert json.loads(json.dumps(dal_pages.as_json(summary)))["default"]["verdict"] == "INCONCLUSIVE"
     written = dal_pages.write_report(summary, tmp_path)
-    assert [path.name for path in written] == ["dal.md", "dal_curves.png", "dal_pools.png"]
-    assert all(path.stat().st_size > 1000 for path in written)
+    names = [f"dal_product_{task}.json" for task in ("SINE", "HYDR", "BESS", "servo")]
+    assert [path.name for path in written] == ["dal.md", "dal_curves.png", "dal_pools.png", *names]
+    assert all(path.stat().st_size > 500 for path in written)
+
+
+def test_digests_say_what_their_records_said(known, tmp_path) -> None:
+    """Problem by problem into a folder of results, whose report then needs no records."""
+    results = tmp_path / "results"
+    for task in ("SINE", "BESS", "HYDR"):
+        append_records(tmp_path / task, [one for one in known if one["task"] == task])
+        folders = [results, tmp_path / task] if results.exists() else [tmp_path / task]
+        dal_pages.write_report(dal_report.summarise(digests_in(folders)), results)
+    whole, kept = summarise(known), dal_report.summarise(digests_in([results]))
+    assert dal_pages.markdown(kept) == dal_pages.markdown(whole) == (results / "dal.md").read_text()
+    fresh = [one | {"error": [2 * value for value in one["error"]]} for one in known if one["task"] == "SINE"]
+    append_records(tmp_path / "again", [one for one in fresh if one["strategy"] != "gsx"])
+    later = dal_report.summarise(digests_in([results, tmp_path / "again"]))
+    assert ("SINE", "gsx", 2) not in later.cells and ("BESS", "gsx", 2) in later.cells
+
+
+def test_what_is_no_digest_is_refused(known, tmp_path) -> None:
+    with pytest.raises(InputError, match="holds no benchmark records"):
+        digests_in([tmp_path])
+    path = tmp_path / "dal_product_BESS.json"
+    path.write_text('{"task": "BESS"}')
+    with pytest.raises(StoreError, match="holds no digest of runs"):
+        read_digest(path)
+
+
+def test_short_runs_do_not_cut_long_ones(known) -> None:
+    short = [one | {"steps": 1, "labels": LABELS[:2], "error": one["error"][:2]} for one in known]
+    assert dal_pages.as_json(summarise([*known, *short])) == dal_pages.as_json(summarise(known))
 
 
 def test_several_protocols_need_a_name(known) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from strongsuit.core import curves as figures
 from strongsuit.core import key_for, root_key, verdicts
 from strongsuit.core.metrics import Interval
 from strongsuit.core.verdicts import Cell
@@ -106,23 +107,26 @@ def test_repetitions_for_a_half_width() -> None:
     assert verdicts.repetitions_for(values, 0.5) == 31  # 1.96^2 * 2 / 0.25 = 30.7
 
 
+def compared(method: np.ndarray, random: np.ndarray) -> Cell:
+    return verdicts.compare(KEY, figures.areas(LABELS, method), figures.areas(LABELS, random))
+
+
 def test_a_cell_of_random_against_itself_is_one_with_a_p_of_one() -> None:
     _, random = curves(20, 1.0)
-    cell = verdicts.compare(KEY, LABELS, random, random)
+    cell = compared(random, random)
     assert cell == Cell(1.0, 1.0, Interval(1.0, 1.0, 1.0), 1.0, 1.0, 20)
     assert verdicts.verdicts([cell]) == ["safe"]
-    with pytest.raises(InputError, match="one shape"):
-        verdicts.compare(KEY, LABELS, random[:3], random)
+    with pytest.raises(InputError, match="as many repetitions, got 3 and 20"):
+        compared(random[:3], random)
 
 
 def test_clear_cells_get_clear_words() -> None:
     bad, good, unknown = (
-        verdicts.compare(KEY, LABELS, *curves(20, ratio, spread=spread))
-        for ratio, spread in ((1.5, 0.05), (0.7, 0.05), (0.9, 0.6))
+        compared(*curves(20, ratio, spread=spread)) for ratio, spread in ((1.5, 0.05), (0.7, 0.05), (0.9, 0.6))
     )
     assert bad.interval is not None and bad.interval.low < 1.5 < bad.interval.high + 0.05
     assert verdicts.verdicts([bad, good, unknown])[:2] == ["loses", "safe"]
-    few = verdicts.compare(KEY, LABELS, *curves(5, 1.5, spread=0.05))
+    few = compared(*curves(5, 1.5, spread=0.05))
     assert few.interval is None and verdicts.verdicts([few]) == ["point loss"]
 
 

@@ -15,14 +15,13 @@ import numpy as np
 
 from strongsuit.active.strategies import STRATEGIES, find_strategy
 from strongsuit.bench.arenas import GAMMAS, STEPS, TABLE_STEPS, is_box, named_tasks
-from strongsuit.bench.dal_runs import FACES, RANDOM, Curve, Plan, draws_itself, find_protocol, run
+from strongsuit.bench.dal_runs import FACES, RANDOM, SUITE, Curve, Plan, draws_itself, find_protocol, run
 from strongsuit.bench.grids import LIMIT_SECONDS, Progress, first_line, run_cells
 from strongsuit.bench.records import Record, machine, read_records, versions
 from strongsuit.bench.workers import spawned
 from strongsuit.core.compile import compile_seconds, use_compile_cache
 from strongsuit.errors import InputError
 
-SUITE = "dal"
 DIGITS = 7  # of an error in the records
 
 

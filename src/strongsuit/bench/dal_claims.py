@@ -130,25 +130,29 @@ def _greedy_collapse(summary: Summary) -> tuple[str, str]:
 def _upper(summary: Summary, task: str, name: str, gamma: int) -> tuple[float, float] | None:
     """Mean batch diversity of a cell and the upper end of its interval."""
     runs = summary.runs.get((task, name, gamma))
-    if runs is None or not np.isfinite(runs.diversity).all():
+    if runs is None or not np.isfinite(runs.own.diversity).all():
         return None
-    d = runs.diversity
+    d = runs.own.diversity
     found = bca_interval(key_for(root_key(0), task, name), len(d), lambda rows: d[rows].mean(axis=1), draws=DRAWS)
     return float(d.mean()), found.high if found else float("inf")
 
 
 def _diversities(summary: Summary, name: str) -> list[tuple[int, float]]:
     return [
-        (g, float(d)) for (_, s, g), r in summary.runs.items() if s == name and g for d in r.diversity if np.isfinite(d)
+        (g, float(d))
+        for (_, s, g), r in summary.runs.items()
+        if s == name and g
+        for d in r.own.diversity
+        if np.isfinite(d)
     ]
 
 
 def _diversity_matters(summary: Summary) -> tuple[str, str]:
     by_problem = {
         task: [
-            (float(np.nanmean(summary.runs[name].diversity)), cell.nauc)
+            (float(np.nanmean(summary.runs[name].own.diversity)), cell.nauc)
             for name, cell in summary.cells.items()
-            if name[0] == task and np.isfinite(summary.runs[name].diversity).any()
+            if name[0] == task and np.isfinite(summary.runs[name].own.diversity).any()
         ]
         for task in summary.problems
     }
@@ -205,7 +209,7 @@ def _differences(summary: Summary, name: str, small: int, large: int) -> np.ndar
     pairs: Iterable = (
         (summary.runs.get((task, name, large)), summary.runs.get((task, name, small))) for task in summary.problems
     )
-    found = [a.log_ratio - b.log_ratio for a, b in pairs if a and b and len(a.error) == len(b.error)]
+    found = [a.log_ratio - b.log_ratio for a, b in pairs if a and b and a.own.repeats == b.own.repeats]
     return np.concatenate(found) if found else np.zeros(1)
 
 

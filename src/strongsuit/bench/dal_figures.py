@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.bench.dal_report import Summary
-from strongsuit.bench.dal_runs import AUTO
+from strongsuit.bench.dal_runs import AUTO, RANDOM
 from strongsuit.plots.style import INK, MUTED, colour, new_figure
 
 SHOWN = (AUTO, "lcmd_tp", "gsx", "qbc", "qbc_div", "bald_dropout", "learning_loss")  # of the curves
@@ -38,18 +38,17 @@ def _grid(count: int, width: float, height: float) -> tuple[Any, list[Any]]:
 
 
 def _draw_task(ax: Any, summary: Summary, task: str) -> None:
-    first = next(runs for name, runs in summary.runs.items() if name[0] == task)
-    low, middle, high = np.quantile(first.random, [0.25, 0.5, 0.75], axis=0)
-    ax.fill_between(first.labels, low, high, color=MUTED, alpha=0.25, linewidth=0)
-    ax.plot(first.labels, middle, color=MUTED, label="random")
+    digest = summary.tasks[task]
+    ax.fill_between(digest.labels, *digest.band, color=MUTED, alpha=0.25, linewidth=0)
+    ax.plot(digest.labels, digest.readings[RANDOM, 0].curve, color=MUTED, label="random")
     for place, strategy in enumerate(SHOWN):
-        found = [(g, runs) for (t, s, g), runs in summary.runs.items() if (t, s) == (task, strategy)]
-        if found:
-            gamma, runs = max(found, key=lambda pair: pair[0])
-            ours = strategy == AUTO
-            label = strategy if not gamma else f"{strategy}, pool {gamma}x"
-            style = {"color": INK, "linewidth": 2} if ours else {"color": colour(place), "linewidth": 1}
-            ax.plot(runs.labels, np.median(runs.error, axis=0), label=label, **style)
+        drawn = {gamma: own.curve for (name, gamma), own in digest.readings.items() if name == strategy}
+        gamma = max(drawn, default=0)
+        if drawn.get(gamma) is None:
+            continue
+        label = strategy if not gamma else f"{strategy}, pool {gamma}x"
+        style = {"color": INK, "linewidth": 2} if strategy == AUTO else {"color": colour(place), "linewidth": 1}
+        ax.plot(digest.labels, drawn[gamma], label=label, **style)
     ax.set_yscale("log")
     ax.set_title(task, fontsize=9)
     ax.set_xlabel("labels")

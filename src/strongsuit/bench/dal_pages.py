@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from strongsuit.bench.dal_bench import SUITE
 from strongsuit.bench.dal_claims import claims
+from strongsuit.bench.dal_digest import write_digest
 from strongsuit.bench.dal_report import RIVALS, DefaultFigures, Summary
-from strongsuit.bench.dal_runs import find_protocol
+from strongsuit.bench.dal_runs import SUITE, find_protocol
 from strongsuit.core.metrics import Interval
 from strongsuit.errors import StoreError
 
@@ -53,7 +53,7 @@ def markdown(summary: Summary) -> str:
 
 
 def write_report(summary: Summary, folder: Path) -> list[Path]:
-    """The files written into the folder: the Markdown tables and the figures."""
+    """The files written into the folder: the Markdown tables, the figures, and the digest of every task."""
     from strongsuit.bench.dal_figures import draw_curves, draw_pools
 
     try:
@@ -61,7 +61,8 @@ def write_report(summary: Summary, folder: Path) -> list[Path]:
         table = folder / TABLE_FILE
         table.write_text(markdown(summary), encoding="utf-8")
         figures = [draw_curves(summary, folder / "dal_curves.png"), draw_pools(summary, folder / "dal_pools.png")]
-        return [table, *(path for path in figures if path)]
+        kept = [write_digest(one, folder) for one in summary.tasks.values()]
+        return [table, *(path for path in figures if path), *kept]
     except OSError as error:
         raise StoreError(f"the report cannot be written to {folder}: {error.strerror}") from error
 
@@ -111,7 +112,7 @@ def _nauc(summary: Summary, task: str, name: str) -> str:
 
 
 def _diversity(summary: Summary, task: str, name: str) -> str:
-    values = {g: _mean(r.diversity) for (t, s, g), r in summary.runs.items() if (t, s) == (task, name)}
+    values = {g: _mean(r.own.diversity) for (t, s, g), r in summary.runs.items() if (t, s) == (task, name)}
     known = {g: value for g, value in values.items() if value is not None}
     if not known:
         return EMPTY
@@ -175,14 +176,14 @@ def _seconds(summary: Summary) -> str:
 
 
 def _cost(summary: Summary, task: str, name: str) -> str:
-    found = [runs.seconds for (t, s, _), runs in summary.runs.items() if (t, s) == (task, name)]
+    found = [runs.own.seconds for (t, s, _), runs in summary.runs.items() if (t, s) == (task, name)]
     if not found:
         return EMPTY
     return " / ".join(f"{np.mean([one[part] for one in found]):.1f}" for part in ("train", "select"))
 
 
 def _origin(summary: Summary) -> str:
-    counts = sorted({len(runs.error) for runs in summary.runs.values()})
+    counts = sorted({len(runs.own.repeats) for runs in summary.runs.values()})
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     versions = ", ".join(f"{name} {version}" for name, version in summary.versions.items())
     return f"Repetitions: {seeds}. Machine: {'; '.join(summary.machines)}. Versions: {versions}."
@@ -203,9 +204,9 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "task": task, "strategy": strategy, "gamma": gamma, "nauc": cell.nauc, "nauc_log": cell.nauc_log,
             "low": cell.interval.low if cell.interval else None, "high": cell.interval.high if cell.interval else None,
             "p": cell.p, "repetitions": cell.repetitions, "verdict": summary.verdicts[task, strategy, gamma],
-            "diversity": _mean(summary.runs[task, strategy, gamma].diversity),
+            "diversity": _mean(summary.runs[task, strategy, gamma].own.diversity),
             "burden": str(summary.burdens[task, strategy, gamma]),
-            "cpu_seconds": summary.runs[task, strategy, gamma].seconds["cpu"],
+            "cpu_seconds": summary.runs[task, strategy, gamma].own.seconds["cpu"],
         }
         for (task, strategy, gamma), cell in summary.cells.items()
     ]  # fmt: skip

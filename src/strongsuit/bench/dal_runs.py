@@ -26,6 +26,7 @@ from strongsuit.core.keys import Key, key_for
 from strongsuit.datasets.simulators.problems import Problem
 from strongsuit.errors import InputError
 
+SUITE = "dal"
 AUTO, AUTO_UNGUARDED = "auto", "auto_unguarded"  # the product's default, as a session runs it
 FACES = (AUTO, AUTO_UNGUARDED)
 RANDOM = "random"

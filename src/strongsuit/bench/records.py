@@ -48,11 +48,14 @@ def read_records(folder: Path) -> list[Record]:
     return records + ([with_tail] if with_tail else [])
 
 
-def require_records(folder: Path) -> list[Record]:
-    """The records of a folder, or InputError if there are none."""
-    found = read_records(folder)
-    if not found:
-        raise InputError(f"{folder} holds no benchmark records: run strongsuit bench run partition --out {folder}")
+def require_records(folders: Sequence[Path]) -> list[Record]:
+    """The records of all folders, or InputError for one that has none."""
+    found = []
+    for folder in folders:
+        own = read_records(folder)
+        if not own:
+            raise InputError(f"{folder} holds no benchmark records: run strongsuit bench run SUITE --out {folder}")
+        found += own
     return found
 
 

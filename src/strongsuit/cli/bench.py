@@ -114,19 +114,19 @@ def run(
             )  # fmt: skip
             run_plans(grid_, out, **given)
     if suite == PARTITION:
-        _show(out, out, split, learner, as_json)
+        _show([out], out, split, learner, as_json)
     elif suite in (CLASSIFICATION, IMAGES):
-        _show_classes(out, out, lane, as_json)
+        _show_classes([out], out, lane, as_json)
     elif suite == AUTOAL:
-        _show_searches(out, out, lane, as_json)
+        _show_searches([out], out, lane, as_json)
     else:
-        _show_dal(out, out, protocol, as_json)
+        _show_dal([out], out, protocol, as_json)
 
 
 @app.command("report")
 def report(
-    folder: Annotated[Path, typer.Argument(help="The folder of the records.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for report.md and report.png.")] = None,
+    folders: Annotated[list[Path], typer.Argument(help="Folders of records; of dal, also folders of earlier reports.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the report's tables and pictures.")] = None,
     split: Annotated[str | None, typer.Option(help="Which split, if the records hold both.")] = None,
     learner: Annotated[str | None, typer.Option(help="Which learner, if the records hold several.")] = None,
     protocol: Annotated[str | None, typer.Option(help="dal: which protocol, if the records hold several.")] = None,
@@ -135,61 +135,67 @@ def report(
 ) -> None:
     """Tables of test errors with paired tests, and verdicts: of deployed models, or of strategies and claims.
 
-    Example: strongsuit bench report runs/partition --out runs/partition
+    Several folders are reported as one: measure a grid in parts, on several machines or days. A report of dal keeps
+    what it needs of the records in its own folder, so that later reports can do without them.
+
+    Examples: strongsuit bench report runs/partition --out runs/partition
+
+    strongsuit bench report results runs/dal --out results
     """
-    from strongsuit.bench.records import require_records
+    from strongsuit.bench.dal_digest import digest_files
+    from strongsuit.bench.records import read_records
 
-    suites = {record.get("suite") for record in require_records(folder)}
+    suites = {record.get("suite") for folder in folders for record in read_records(folder)}
     if AUTOAL in suites:
-        _show_searches(folder, out, lane, as_json)
+        _show_searches(folders, out, lane, as_json)
     elif CLASSIFICATION in suites:
-        _show_classes(folder, out, lane, as_json)
-    elif DAL in suites:
-        _show_dal(folder, out, protocol, as_json)
+        _show_classes(folders, out, lane, as_json)
+    elif DAL in suites or any(map(digest_files, folders)):
+        _show_dal(folders, out, protocol, as_json)
     else:
-        _show(folder, out, split, learner, as_json)
+        _show(folders, out, split, learner, as_json)
 
 
-def _show(folder: Path, out: Path | None, split: str | None, learner: str | None, as_json: bool) -> None:
+def _show(folders: Sequence[Path], out: Path | None, split: str | None, learner: str | None, as_json: bool) -> None:
     from strongsuit.bench.pages import markdown, write_report
     from strongsuit.bench.records import require_records
     from strongsuit.bench.report import as_json as plain
     from strongsuit.bench.report import summarise
 
-    summary = summarise(require_records(folder), split=split, learner=learner)
+    summary = summarise(require_records(folders), split=split, learner=learner)
     files = write_report(summary, out) if out else []
     _say(plain(summary) if as_json else markdown(summary), files)
 
 
-def _show_dal(folder: Path, out: Path | None, protocol: str | None, as_json: bool) -> None:
+def _show_dal(folders: Sequence[Path], out: Path | None, protocol: str | None, as_json: bool) -> None:
+    from strongsuit.bench.dal_digest import digests_in
     from strongsuit.bench.dal_pages import as_json as plain
     from strongsuit.bench.dal_pages import markdown, write_report
     from strongsuit.bench.dal_report import summarise
-    from strongsuit.bench.records import require_records
 
-    summary = summarise(require_records(folder), protocol=protocol)
+    summary = summarise(digests_in(folders), protocol=protocol)
     files = write_report(summary, out) if out else []
     _say(plain(summary) if as_json else markdown(summary), files)
 
 
-def _show_classes(folder: Path, out: Path | None, lane: str | None, as_json: bool) -> None:
+def _show_classes(folders: Sequence[Path], out: Path | None, lane: str | None, as_json: bool) -> None:
     from strongsuit.bench.class_pages import as_json as plain
     from strongsuit.bench.class_pages import markdown, write_report
     from strongsuit.bench.class_report import summarise
     from strongsuit.bench.records import require_records
 
-    summary = summarise(require_records(folder), lane=lane)
+    summary = summarise(require_records(folders), lane=lane)
     files = write_report(summary, out) if out else []
     _say(plain(summary) if as_json else markdown(summary), files)
 
 
-def _show_searches(folder: Path, out: Path | None, lane: str | None, as_json: bool) -> None:
+def _show_searches(folders: Sequence[Path], out: Path | None, lane: str | None, as_json: bool) -> None:
     from strongsuit.bench.autoal_pages import as_json as plain
     from strongsuit.bench.autoal_pages import markdown, write_report
     from strongsuit.bench.autoal_report import summarise_search
     from strongsuit.bench.records import require_records
 
-    summary = summarise_search(require_records(folder), lane=lane)
+    summary = summarise_search(require_records(folders), lane=lane)
     files = write_report(summary, out) if out else []
     _say(plain(summary) if as_json else markdown(summary), files)
 

@@ -38,6 +38,14 @@ class Burden:
         return f"{'' if self.sign == '=' else self.sign}{self.ratio:.2f}"
 
 
+@dataclass(frozen=True)
+class Areas:
+    """Of repetitions (s,): the area under their curves, and the mean of the error's logarithm over label counts."""
+
+    linear: np.ndarray
+    log: np.ndarray
+
+
 def area(labels: np.ndarray, error: np.ndarray) -> np.ndarray:
     """Trapezoid area (...) under error (..., t) over label counts (t,).
 
@@ -58,17 +66,22 @@ def log_area(labels: np.ndarray, error: np.ndarray) -> np.ndarray:
     return area(labels, np.log(error)) / (labels[-1] - labels[0])
 
 
-def nauc(labels: np.ndarray, method: np.ndarray, random: np.ndarray) -> float:
-    """Linear nAUC: mean area of the method's curves (s, t) over the mean area of random's; above 1 is worse.
+def areas(labels: np.ndarray, error: np.ndarray) -> Areas:
+    """Both areas of repetitions (s, t) over label counts (t,). Raises InputError like `area` and `log_area`."""
+    return Areas(area(labels, error), log_area(labels, error))
+
+
+def nauc(method: Areas, random: Areas) -> float:
+    """Linear nAUC: mean area of the method's curves over the mean area of random's; above 1 is worse.
 
     The name is published, this form is ours. The first steps rule it: see `nauc_log`.
     """
-    return float(np.mean(area(labels, method)) / np.mean(area(labels, random)))
+    return float(np.mean(method.linear) / np.mean(random.linear))
 
 
-def nauc_log(labels: np.ndarray, method: np.ndarray, random: np.ndarray) -> float:
+def nauc_log(method: Areas, random: Areas) -> float:
     """Logarithmic nAUC: the geometric mean, over label counts and repetitions, of the error over random's (ours)."""
-    return float(np.exp(np.mean(log_area(labels, method) - log_area(labels, random))))
+    return float(np.exp(np.mean(method.log - random.log)))
 
 
 def error_at(labels: np.ndarray, error: np.ndarray, count: float) -> np.ndarray:
@@ -82,32 +95,26 @@ def error_at(labels: np.ndarray, error: np.ndarray, count: float) -> np.ndarray:
 def labels_to_reach(labels: np.ndarray, error: np.ndarray, cutoff: float | np.ndarray, *, steps: int = 1) -> np.ndarray:
     """Labels (s,) at the first of `steps` points below the cutoff, in all and not in a row; inf where there are fewer.
 
-    error (s, t) may end in NaN where a run ended early; cutoff is a number or one per run (s,).
+    cutoff is a number or one per run (s,).
     """
     below = np.atleast_2d(error) < np.reshape(cutoff, (-1, 1))
     reached = below.sum(axis=1) >= steps
     return np.where(reached, np.asarray(labels, float)[below.argmax(axis=1)], np.inf)
 
 
-def data_burden(
-    labels: np.ndarray, method: np.ndarray, random: np.ndarray, *, cutoff: float, steps: int = STEPS_BELOW
-) -> Burden:
-    """Median labels of the method's runs (s, t) to the cutoff over the median of random's; below 1 is good.
+def data_burden(method: np.ndarray, random: np.ndarray, *, last: float) -> Burden:
+    """Median labels that the method's runs (s,) needed over the median of random's; below 1 is good.
 
-    A run counts from its first of `steps` points below; one that never gets there is censored at its last point, so
-    that a median among such runs is a bound. Errors may end in NaN. (Published; counting from the first is ours.)
+    Labels are those of `labels_to_reach` with `STEPS_BELOW` points; a run that never got there, inf, is censored at
+    its `last` point, so that a median among such runs is a bound. (Published; counting from the first is ours.)
     """
-    (own, own_censored), (other, other_censored) = (
-        _median(labels, np.atleast_2d(error), cutoff, steps) for error in (method, random)
-    )
+    (own, own_censored), (other, other_censored) = (_median(needed, last) for needed in (method, random))
     sign = {(False, False): "=", (True, False): ">", (False, True): "<", (True, True): "?"}
     return Burden(own / other, sign[own_censored, other_censored], own, other)
 
 
-def _median(labels: np.ndarray, error: np.ndarray, cutoff: float, steps: int) -> tuple[float, bool]:
+def _median(needed: np.ndarray, last: float) -> tuple[float, bool]:
     """The median count of labels, with censored runs at their last point, and whether it is only a bound."""
-    needed = labels_to_reach(labels, error, cutoff, steps=steps)
-    last = np.asarray(labels)[np.isfinite(error).cumsum(axis=1).argmax(axis=1)]
     filled = np.where(np.isfinite(needed), needed, last)
     return float(np.median(filled)), not np.isfinite(np.median(needed))
 

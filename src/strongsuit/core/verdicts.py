@@ -13,7 +13,7 @@ from math import ceil
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from strongsuit.core.curves import area, nauc_log
+from strongsuit.core.curves import Areas, nauc, nauc_log
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.metrics import CONFIDENCE, Interval, holm, signed_rank_p
 from strongsuit.errors import InputError
@@ -132,15 +132,15 @@ def repetitions_for(differences: Sequence[float], half_width: float) -> int:
     return ceil((1.96 * float(np.std(differences, ddof=1)) / half_width) ** 2)
 
 
-def compare(key: Key, labels: np.ndarray, method: np.ndarray, random: np.ndarray) -> Cell:
-    """The cell of curves (s, t) of a method and of random, paired by repetition, over label counts (t,)."""
-    if np.shape(method) != np.shape(random):
-        raise InputError(f"paired curves must have one shape, got {np.shape(method)} and {np.shape(random)}")
-    own, other = area(labels, method), area(labels, random)
+def compare(key: Key, method: Areas, random: Areas) -> Cell:
+    """The cell of the areas (s,) of a method and of random, paired by repetition."""
+    own, other = method.linear, random.linear
+    if np.shape(own) != np.shape(other):
+        raise InputError(f"paired areas must be of as many repetitions, got {len(own)} and {len(other)}")
     difference = np.log(own) - np.log(other)
     return Cell(
-        nauc=float(own.mean() / other.mean()),
-        nauc_log=nauc_log(labels, method, random),
+        nauc=nauc(method, random),
+        nauc_log=nauc_log(method, random),
         interval=bca_interval(
             key_for(key, "bootstrap"), len(own), lambda rows: own[rows].mean(axis=1) / other[rows].mean(axis=1)
         ),

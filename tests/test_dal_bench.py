@@ -182,9 +182,24 @@ def test_digests_say_what_their_records_said(known, tmp_path) -> None:
         dal_pages.write_report(dal_report.summarise(digests_in(folders)), results)
     whole, kept = summarise(known), dal_report.summarise(digests_in([results]))
     assert dal_pages.markdown(kept) == dal_pages.markdown(whole) == (results / "dal.md").read_text()
-    fresh = [one | {"error": [2 * value for value in one["error"]]} for one in known if one["task"] == "SINE"]
-    append_records(tmp_path / "again", [one for one in fresh if one["strategy"] != "gsx"])
-    later = dal_report.summarise(digests_in([results, tmp_path / "again"]))
+
+
+def test_runs_of_a_later_folder_join_those_of_an_earlier_one(known, tmp_path) -> None:
+    whole = summarise(known)
+    early, late = tmp_path / "early", tmp_path / "late"
+    append_records(tmp_path / "a", [one for one in known if one["repeat"] < 6])
+    dal_pages.write_report(dal_report.summarise(digests_in([tmp_path / "a"])), early)
+    append_records(late, [one for one in known if one["repeat"] > 4])
+    both = dal_report.summarise(digests_in([early, late]))
+    for one, other in zip(dal_pages.as_json(both)["cells"], dal_pages.as_json(whole)["cells"], strict=True):
+        numbers = {name for name, value in other.items() if isinstance(value, float)}
+        assert {n: one[n] for n in numbers} == pytest.approx({n: other[n] for n in numbers}, rel=1e-4)
+        assert {n: one[n] for n in one.keys() - numbers} == {n: other[n] for n in other.keys() - numbers}
+    assert both.runs["BESS", "qbc", 2].own.seconds == pytest.approx(whole.runs["BESS", "qbc", 2].own.seconds)
+    # Other label counts are other runs: they stand in place of the earlier ones.
+    short = [one | {"steps": 1, "labels": LABELS[:2], "error": one["error"][:2]} for one in known]
+    append_records(tmp_path / "short", [one for one in short if one["task"] == "SINE" and one["strategy"] != "gsx"])
+    later = dal_report.summarise(digests_in([early, late, tmp_path / "short"]))
     assert ("SINE", "gsx", 2) not in later.cells and ("BESS", "gsx", 2) in later.cells
 
 

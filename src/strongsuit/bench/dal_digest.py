@@ -7,8 +7,9 @@ problem, on several machines or days, and be reported as one.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from strongsuit.core.curves import STEPS_BELOW, Areas, areas, error_at, labels_t
 from strongsuit.datasets.simulators.problems import PROBLEMS
 from strongsuit.errors import InputError, StoreError
 
-CUTOFF_LABELS = 1_080  # a problem without a published cutoff takes random's median error at so many labels
+CUTOFF_LABELS = 1_080  # a problem without a published cutoff takes random's error at so many labels
 DIGITS = 7  # of a repetition's figures, as of an error in the records
 CURVE_DIGITS = 4  # of a curve, which is only drawn
 PARTS = ("train", "select", "cpu", "compile")
@@ -31,9 +32,10 @@ Setting = tuple[str, int]  # strategy, gamma (0 where the strategy draws its own
 
 @dataclass(frozen=True)
 class Readings:
-    """Repetitions (s,) of a strategy: areas under the error, labels `needed` to the task's cutoff (inf: never got
-    there), diversity of batches (NaN: none), mean CPU seconds by part, and how often a fallback was taken.
+    """Repetitions (s,) of a strategy: areas under the error, labels `needed` to the cutoff (inf: never got there),
+    diversity of batches (NaN: none), mean CPU seconds by part, and how often a fallback was taken.
 
+    The cutoff is the published error, else that of the repetition's own random run at 1,080 labels; tables have none.
     `curve` is the median error (t,), None at smaller pools than the task's largest.
     """
 
@@ -56,13 +58,12 @@ class Readings:
 
 @dataclass(frozen=True)
 class Digest:
-    """The runs of one task under one protocol over label counts (t,). `cutoff` is the error that labels are counted
-    to, None for tables; `band` (2, t) holds the quartiles of random's error, None without random's runs."""
+    """The runs of one task under one protocol over label counts (t,). `band` (2, t) holds the quartiles of random's
+    error, None without random's runs."""
 
     task: str
     protocol: str
     labels: np.ndarray
-    cutoff: float | None
     band: np.ndarray | None
     readings: Mapping[Setting, Readings]
     failures: tuple[str, ...]
@@ -83,20 +84,68 @@ def digests(records: Iterable[Record]) -> list[Digest]:
 
 
 def digests_in(folders: Iterable[Path]) -> list[Digest]:
-    """All digests of these folders, one a task and protocol: records come before stored digests of the same folder,
-    later folders before earlier ones. Raises InputError for a folder that has neither."""
+    """All digests of these folders, one a task and protocol; runs of later folders, and of records before stored
+    digests, replace the same runs of earlier ones. Raises InputError for a folder that has neither."""
     found: dict[tuple[str, str], Digest] = {}
     for folder in folders:
         own = [*map(read_digest, digest_files(folder)), *digests(read_records(folder))]
         if not own:
             raise InputError(f"{folder} holds no benchmark records: run strongsuit bench run dal --out {folder}")
-        found |= {(one.task, one.protocol): one for one in own}
+        for one in own:
+            before = found.get((one.task, one.protocol))
+            found[one.task, one.protocol] = one if before is None else merged(before, one)
     return list(found.values())
 
 
 def digest_files(folder: Path) -> list[Path]:
     """The files of a folder that an earlier report wrote."""
     return sorted(folder.glob(f"{SUITE}_*.json"))
+
+
+def merged(before: Digest, after: Digest) -> Digest:
+    """The runs of both, a run that both have as `after` has it; `after` alone if the label counts differ.
+
+    Curves cannot be joined: those of more repetitions stand.
+    """
+    if not np.array_equal(before.labels, after.labels):
+        return after
+    readings = dict(before.readings)
+    for name, own in after.readings.items():
+        readings[name] = _joined(readings[name], own) if name in readings else own
+    more = max((before, after), key=lambda one: len(one.readings[RANDOM, 0].repeats) if one.band is not None else 0)
+    return replace(
+        after,
+        band=more.band,
+        readings=readings,
+        failures=tuple(sorted({*before.failures, *after.failures})),
+        machines=tuple(sorted({*before.machines, *after.machines})),
+        versions=joined_versions([before.versions, after.versions]),
+    )
+
+
+def _joined(before: Readings, after: Readings) -> Readings:
+    kept = before.at([repeat for repeat in before.repeats if repeat not in after.repeats])
+    counts = len(kept.repeats), len(after.repeats)
+    drawn = max((one for one in (before, after)), key=lambda one: len(one.repeats) if one.curve is not None else 0)
+    both = Readings(
+        kept.repeats + after.repeats,
+        Areas(*(np.concatenate([getattr(one.areas, part) for one in (kept, after)]) for part in ("linear", "log"))),
+        np.concatenate([kept.needed, after.needed]),
+        np.concatenate([kept.diversity, after.diversity]),
+        {part: float(np.average([kept.seconds[part], after.seconds[part]], weights=counts)) for part in PARTS},
+        dict(Counter(before.degraded) + Counter(after.degraded)) if kept.repeats else after.degraded,
+        drawn.curve,
+    )
+    return both.at(sorted(both.repeats))
+
+
+def joined_versions(versions: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """The versions of every package that took part."""
+    found: dict[str, dict[str, None]] = {}
+    for one in versions:
+        for name, version in one.items():
+            found.setdefault(name, {}).update(dict.fromkeys(version.split(" and ")))
+    return {name: " and ".join(own) for name, own in found.items()}
 
 
 def _digest(task: str, protocol: str, records: list[Record]) -> Digest:
@@ -109,17 +158,15 @@ def _digest(task: str, protocol: str, records: list[Record]) -> Digest:
     # Curves are cut to the label counts that all of them have: a table may run out of rows.
     counts = [set(record["labels"]) for own in runs.values() for record in own.values()]
     labels = np.array(sorted(set.intersection(*counts))) if counts else np.empty(0)
-    random = np.array([_error(record, labels) for record in runs.get((RANDOM, 0), {}).values()])
-    cutoff = _cutoff(task, labels, random)
+    random = {repeat: _error(record, labels) for repeat, record in runs.get((RANDOM, 0), {}).items()}
     largest = max((gamma for _, gamma in runs), default=0)
     return Digest(
         task=task,
         protocol=protocol,
         labels=labels,
-        cutoff=cutoff,
-        band=np.quantile(random, [0.25, 0.75], axis=0) if len(random) else None,
+        band=np.quantile(list(random.values()), [0.25, 0.75], axis=0) if random else None,
         readings={
-            (name, gamma): _readings(own, labels, cutoff, drawn=gamma in (0, largest))
+            (name, gamma): _readings(own, labels, _cutoffs(task, labels, random, own), drawn=gamma in (0, largest))
             for (name, gamma), own in runs.items()
         },
         failures=tuple(sorted({f"{r['task']} {r['strategy']}: {r['reason']}" for r in records if r["error"] is None})),
@@ -132,16 +179,21 @@ def _error(record: Record, labels: np.ndarray) -> np.ndarray:
     return np.array(record["error"], float)[np.isin(record["labels"], labels)]
 
 
-def _cutoff(task: str, labels: np.ndarray, random: np.ndarray) -> float | None:
+def _cutoffs(task: str, labels: np.ndarray, random: Mapping[int, np.ndarray], runs: Iterable[int]) -> np.ndarray | None:
+    """The cutoff of every repetition, in their order, 0 where nothing says it; None for tables."""
     if not is_box(task):
         return None
     published = PROBLEMS[task].cutoff
-    if published is not None or not len(random):
-        return published
-    return float(np.median(error_at(labels, random, min(CUTOFF_LABELS, int(labels[-1])))))
+    at = min(CUTOFF_LABELS, int(labels[-1]))
+    return np.array(
+        [
+            published if published is not None else float(error_at(labels, random[one], at)) if one in random else 0.0
+            for one in sorted(runs)
+        ]
+    )
 
 
-def _readings(runs: Mapping[int, Record], labels: np.ndarray, cutoff: float | None, *, drawn: bool) -> Readings:
+def _readings(runs: Mapping[int, Record], labels: np.ndarray, cutoffs: np.ndarray | None, *, drawn: bool) -> Readings:
     repeats = tuple(sorted(runs))
     records = [runs[repeat] for repeat in repeats]
     error = np.array([_error(record, labels) for record in records])
@@ -153,7 +205,7 @@ def _readings(runs: Mapping[int, Record], labels: np.ndarray, cutoff: float | No
     return Readings(
         repeats=repeats,
         areas=areas(labels, error),
-        needed=never if cutoff is None else labels_to_reach(labels, error, cutoff, steps=STEPS_BELOW),
+        needed=never if cutoffs is None else labels_to_reach(labels, error, cutoffs, steps=STEPS_BELOW),
         diversity=np.array([np.nan if r["diversity"] is None else r["diversity"] for r in records], float),
         seconds={part: float(np.mean([record[f"{part}_seconds"] for record in records])) for part in PARTS},
         degraded=degraded,
@@ -180,7 +232,7 @@ def read_digest(path: Path) -> Digest:
 def _json(digest: Digest) -> str:
     """One line a setting, so that a change of one is a change of one line."""
     head = {
-        "task": digest.task, "protocol": digest.protocol, "labels": digest.labels.tolist(), "cutoff": digest.cutoff,
+        "task": digest.task, "protocol": digest.protocol, "labels": digest.labels.tolist(),
         "band": _rounded(digest.band, CURVE_DIGITS), "failures": digest.failures, "machines": digest.machines,
         "versions": digest.versions,
     }  # fmt: skip
@@ -225,7 +277,7 @@ def _parsed(stored: dict[str, Any]) -> Digest:
     }
     band = stored["band"]
     return Digest(
-        stored["task"], stored["protocol"], np.array(stored["labels"]), stored["cutoff"],
+        stored["task"], stored["protocol"], np.array(stored["labels"]),
         None if band is None else np.array(band, float), readings, tuple(stored["failures"]),
         tuple(stored["machines"]), stored["versions"],
     )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from strongsuit.bench.arenas import is_box
-from strongsuit.bench.dal_digest import Digest, Readings
+from strongsuit.bench.dal_digest import Digest, Readings, joined_versions
 from strongsuit.bench.dal_runs import AUTO, FACES, RANDOM
 from strongsuit.bench.records import only
 from strongsuit.core.curves import Burden, data_burden
@@ -126,17 +126,8 @@ def summarise(digests: Iterable[Digest], *, protocol: str | None = None) -> Summ
         default=_default(key, boxes, cells),
         failures=tuple(sorted({line for one in tasks.values() for line in one.failures})),
         machines=tuple(sorted({machine for one in tasks.values() for machine in one.machines})),
-        versions=_merged([one.versions for one in tasks.values()]),
+        versions=joined_versions([one.versions for one in tasks.values()]),
     )
-
-
-def _merged(versions: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The versions of every package that took part."""
-    found: dict[str, dict[str, None]] = {}
-    for one in versions:
-        for name, version in one.items():
-            found.setdefault(name, {})[version] = None
-    return {name: " and ".join(own) for name, own in found.items()}
 
 
 def _paired(digest: Digest) -> Iterable[tuple[Name, Runs]]:

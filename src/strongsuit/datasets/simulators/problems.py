@@ -22,8 +22,8 @@ class Problem:
 
     `variance` is the mean over outputs of the variance of y under uniform inputs: the error of predicting the mean.
     `widths` are the hidden layers of a student, trained by Adam at `rate` with an L2 penalty `l2` shared by
-    `members` of a committee. `cutoff` is the published mean squared error of the data burden; None: take random's
-    median error at 1,080 labels. `stand_in` marks oracles that are ours.
+    `members` of a committee. `cutoff` is the published mean squared error of the data burden; None: take the error
+    of the repetition's random run at 1,080 labels. `stand_in` marks oracles that are ours.
     """
 
     name: str

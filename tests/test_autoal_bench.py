@@ -13,13 +13,12 @@ from strongsuit.active.committee import train
 from strongsuit.active.evidence import gather
 from strongsuit.active.pool import pool_of
 from strongsuit.active.strategy import propose
-from strongsuit.bench import class_tasks
+from strongsuit.bench import autoal_report, class_tasks
 from strongsuit.bench.autoal_bench import SUITE, TABLES, autoal_plans, compared_rows
 from strongsuit.bench.autoal_pages import as_json, markdown, write_report
-from strongsuit.bench.autoal_report import summarise_search
 from strongsuit.bench.autoal_rows import COMPARED
 from strongsuit.bench.class_bench import class_plans, measure, run_class_plans
-from strongsuit.bench.class_report import summarise
+from strongsuit.bench.class_digest import class_digests, class_digests_in
 from strongsuit.bench.class_runs import ClassPlan
 from strongsuit.bench.class_tasks import ClassTask
 from strongsuit.bench.records import read_records
@@ -28,6 +27,10 @@ from strongsuit.cli import main
 from strongsuit.core import root_key
 from strongsuit.errors import InputError
 from strongsuit.learners.softmax import Softmax
+
+
+def summarise_search(records: list[dict]) -> autoal_report.SearchSummary:
+    return autoal_report.summarise_search(class_digests(records, SUITE))
 
 
 def toy(name: str):
@@ -72,7 +75,8 @@ def test_suites_keep_their_records_apart_in_one_folder(tmp_path: Path) -> None:
     assert run_class_plans(ours, tmp_path, jobs=1, workers=here) == 0
     records = read_records(tmp_path)
     for suite in (SUITE, "classification"):
-        assert len(summarise(records, suite=suite).curves["toy", "vote"].repeats) == 1
+        (digest,) = class_digests(records, suite)
+        assert len(digest.curves["vote"].repeats) == 1
 
 
 def test_the_published_form_takes_the_largest_sums_of_weighted_picks() -> None:
@@ -140,13 +144,17 @@ def test_what_is_not_held_is_said() -> None:
     assert "**not held**" in text and "it stays an option" in text
     bare = [one for one in records({"a": 0.0}) if one["strategy"] in ("random", "badge")]
     assert summarise_search(bare).verdicts == () and "as a default" not in markdown(summarise_search(bare))
-    with pytest.raises(InputError, match="no runs of the benchmark autoal"):
+    with pytest.raises(InputError, match="no runs"):
         summarise_search([])
 
 
 def test_weights_over_rounds_are_drawn(tmp_path: Path) -> None:
     files = write_report(summarise_search(records({"a": 0.01, "b": 0.0}, 3)), tmp_path)
-    assert [path.name for path in files] == ["autoal.md", "autoal.png"] and all(path.stat().st_size for path in files)
+    names = ["autoal.md", "autoal.png", "autoal_linear_a.json", "autoal_linear_b.json"]
+    assert [path.name for path in files] == names and all(path.stat().st_size for path in files)
+    kept = autoal_report.summarise_search(class_digests_in([tmp_path], SUITE))
+    assert markdown(kept) == files[0].read_text()
+    assert write_report(kept, tmp_path / "again")[1].read_bytes() == files[1].read_bytes()
 
 
 def test_the_command_runs_and_reports(tmp_path: Path, capsys) -> None:

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from strongsuit.bench import class_bench, class_tasks
+from strongsuit.bench import class_bench, class_report, class_tasks
 from strongsuit.bench.class_bench import class_plans, measure, run_class_plans
-from strongsuit.bench.class_pages import as_json, markdown
-from strongsuit.bench.class_report import Curves, summarise
+from strongsuit.bench.class_digest import Curves, class_digests, class_digests_in
+from strongsuit.bench.class_pages import as_json, markdown, write_report
 from strongsuit.bench.class_runs import LANES, ClassPlan
 from strongsuit.bench.class_tasks import ClassTask, class_arena
-from strongsuit.bench.records import read_records
+from strongsuit.bench.records import append_records, read_records
 from strongsuit.bench.workers import here
 from strongsuit.cli import main
 from strongsuit.datasets.images import gradient_histograms
@@ -97,6 +97,10 @@ def test_plans_hold_random_and_a_grid_goes_on_where_it_stopped(tmp_path: Path) -
     assert len(read_records(tmp_path)) == 4
 
 
+def summarise(records: list[dict], **named: str) -> class_report.ClassSummary:
+    return class_report.summarise(class_digests(records, "classification"), **named)
+
+
 def record(strategy: str, repeat: int, accuracy: list[float], task: str = "toy") -> dict:
     return {
         "suite": "classification", "task": task, "repeat": repeat, "strategy": strategy, "lane": "linear",
@@ -141,10 +145,30 @@ def test_curves_of_unlike_repetitions_are_compared_on_those_they_share() -> None
     records = [record("random", r, [0.5, 0.6, 0.7]) for r in range(3)] + [record("badge", 1, [0.5, 0.9, 0.9])]
     assert summarise(records).wins("badge", "random") == 1.0
     assert isinstance(summarise(records).curves["toy", "badge"], Curves)
-    with pytest.raises(InputError, match="hold no runs"):
+    with pytest.raises(InputError, match="no runs"):
         summarise([])
     with pytest.raises(InputError, match="several lanes"):
         summarise([*records, record("random", 0, [0.5, 0.6, 0.7]) | {"lane": "mlp"}])
+
+
+def test_sets_and_repetitions_measured_apart_are_reported_as_one(tmp_path: Path) -> None:
+    def runs(task: str, repeats: range) -> list[dict]:
+        rng = np.random.default_rng(0)
+        drawn = {r: rng.integers(500, 900, (2, 3)) / 1000 for r in range(9)}
+        return [record(name, r, list(drawn[r][place]), task)
+                for r in repeats for place, name in enumerate(("random", "margin"))]  # fmt: skip
+
+    whole = [*runs("toy", range(9)), *runs("other", range(9))]
+    for part, records in (("a", [*runs("toy", range(6)), *runs("other", range(2))]), ("b", runs("other", range(2, 9))),
+                          ("c", runs("toy", range(5, 9)))):  # fmt: skip
+        append_records(tmp_path / part, records)
+        folders = [tmp_path / "results"] * (part != "a") + [tmp_path / part]
+        written = write_report(
+            class_report.summarise(class_digests_in(folders, "classification")), tmp_path / "results"
+        )
+        assert [path.name for path in written][:2] == ["classification.md", "classification_linear_toy.json"]
+    kept = class_report.summarise(class_digests_in([tmp_path / "results"], "classification"))
+    assert markdown(kept) == markdown(summarise(whole))
 
 
 def test_the_command_runs_and_reports(tmp_path: Path, capsys) -> None:

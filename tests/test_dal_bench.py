@@ -10,7 +10,7 @@ import pytest
 from strongsuit.bench import dal_bench, dal_claims, dal_pages, dal_report
 from strongsuit.bench.arenas import BATCH, START, TableArena, arena_for, named_tasks, with_answers
 from strongsuit.bench.dal_bench import finished, measure, plan_of, plans, run_plans
-from strongsuit.bench.dal_digest import digests, digests_in, read_digest
+from strongsuit.bench.dal_digest import digests, digests_in
 from strongsuit.bench.dal_runs import Plan, find_protocol
 from strongsuit.bench.records import append_records, read_records
 from strongsuit.bench.workers import here
@@ -204,12 +204,12 @@ def test_runs_of_a_later_folder_join_those_of_an_earlier_one(known, tmp_path) ->
 
 
 def test_what_is_no_digest_is_refused(known, tmp_path) -> None:
-    with pytest.raises(InputError, match="holds no benchmark records"):
+    with pytest.raises(InputError, match="holds no runs of dal"):
         digests_in([tmp_path])
     path = tmp_path / "dal_product_BESS.json"
     path.write_text('{"task": "BESS"}')
     with pytest.raises(StoreError, match="holds no digest of runs"):
-        read_digest(path)
+        digests_in([tmp_path])
 
 
 def test_short_runs_do_not_cut_long_ones(known) -> None:

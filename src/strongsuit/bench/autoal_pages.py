@@ -11,6 +11,7 @@ from strongsuit.active.class_strategies import SEARCHED
 from strongsuit.bench import class_pages
 from strongsuit.bench.autoal_bench import MEAN_RANK, SEARCH
 from strongsuit.bench.autoal_report import DEAREST, REPEATS, SearchSummary
+from strongsuit.bench.class_digest import keep
 from strongsuit.bench.class_pages import EMPTY
 from strongsuit.bench.class_report import Against
 from strongsuit.errors import StoreError
@@ -52,12 +53,13 @@ def as_json(summary: SearchSummary) -> dict[str, Any]:
 
 
 def write_report(summary: SearchSummary, folder: Path) -> list[Path]:
-    """The files written into the folder: the page, and the figure of weights where there are any."""
+    """The files written into the folder: the page, the figure of weights where there are any, and the digests."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         page, figure = folder / TABLE_FILE, folder / FIGURE_FILE
         page.write_text(markdown(summary), encoding="utf-8")
-        return [page, draw_weights(summary, figure)] if summary.weights else [page]
+        kept = [keep(one, folder) for one in summary.base.digests]
+        return [page, draw_weights(summary, figure), *kept] if summary.weights else [page, *kept]
     except OSError as error:
         raise StoreError(f"the report cannot be written to {folder}: {error.strerror}") from error
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from strongsuit.active.class_strategies import SEARCHED
-from strongsuit.bench.autoal_bench import COVERING, MEAN_RANK, SEARCH, SEARCHES, SUITE, VOTE
+from strongsuit.bench.autoal_bench import COVERING, MEAN_RANK, SEARCH, SEARCHES, VOTE
+from strongsuit.bench.class_digest import ClassDigest, Curves
 from strongsuit.bench.class_report import Against, ClassSummary, against, summarise
-from strongsuit.bench.records import Record
 
 BASES = (MEAN_RANK, VOTE)
 SLACK = 0.002  # of accuracy, by which a default may fall behind the mean rank on no set
@@ -48,15 +48,13 @@ class SearchSummary:
         return min((len(c.repeats) for (_, name), c in self.base.curves.items() if name == SEARCH), default=0)
 
 
-def summarise_search(records: Iterable[Record], *, lane: str | None = None) -> SearchSummary:
-    """The figures of the records of one lane. Raises InputError if there are several and none is named."""
-    records = list(records)
-    base = summarise(records, lane=lane, suite=SUITE)
+def summarise_search(digests: Iterable[ClassDigest], *, lane: str | None = None) -> SearchSummary:
+    """The figures of the digests of one lane. Raises InputError if there are several and none is named."""
+    base = summarise(digests, lane=lane)
     found = {name: against(base.curves, name, _searches(base)) for name in BASES}
-    own = [record for record in records if record.get("suite") == SUITE and record["lane"] == base.lane]
     return SearchSummary(
         base, found, {task: _best(base, task) for task in base.tasks},
-        {task: weights for task in base.tasks if (weights := _weights(own, task)) is not None},
+        {task: weights for task in base.tasks if (weights := _weights(base.curves.get((task, SEARCH)))) is not None},
         _cost(base), tuple(_verdicts(base, found[MEAN_RANK])),
     )  # fmt: skip
 
@@ -74,14 +72,13 @@ def _best(base: ClassSummary, task: str) -> Best:
     return Best(name, float(means[name]), against(base.curves, name, (SEARCH,)).get((task, SEARCH)))
 
 
-def _weights(records: list[Record], task: str) -> tuple[np.ndarray, np.ndarray] | None:
+def _weights(search: Curves | None) -> tuple[np.ndarray, np.ndarray] | None:
     """Numbers of labels (t,) and the mean share (t, K) of each candidate's weight, over repetitions."""
-    runs = [r for r in records if (r["task"], r["strategy"]) == (task, SEARCH) and r["accuracy"] is not None]
-    rounds = [[[fact["weights"].get(name, 0.0) for name in SEARCHED] for fact in run["facts"]] for run in runs]
-    length = min((len(run) for run in rounds), default=0)
-    if not length:
+    if search is None or not search.weights:
         return None
-    return np.array(runs[0]["labels"][:length], float), np.mean([run[:length] for run in rounds], axis=0)
+    rounds = len(next(iter(search.weights.values())))
+    shares = [search.weights.get(name, np.zeros(rounds)) for name in SEARCHED]
+    return search.labels[:rounds], np.stack(shares, axis=1)
 
 
 def _cost(base: ClassSummary) -> dict[str, float]:

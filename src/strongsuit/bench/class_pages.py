@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.bench.class_bench import RANDOM
+from strongsuit.bench.class_digest import keep
 from strongsuit.bench.class_report import HARM, ClassSummary
 from strongsuit.bench.class_runs import AUTO, find_lane
 from strongsuit.errors import StoreError
@@ -69,14 +70,15 @@ def as_json(summary: ClassSummary) -> dict[str, Any]:
 
 
 def write_report(summary: ClassSummary, folder: Path) -> list[Path]:
-    """The file written into the folder."""
+    """The files written into the folder: the tables, and the digest of every set."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         table = folder / TABLE_FILE
         table.write_text(markdown(summary), encoding="utf-8")
+        kept = [keep(one, folder) for one in summary.digests]
     except OSError as error:
         raise StoreError(f"the report cannot be written to {folder}: {error.strerror}") from error
-    return [table]
+    return [table, *kept]
 
 
 def _default(summary: ClassSummary) -> str:

@@ -9,31 +9,16 @@ from functools import cached_property
 import numpy as np
 
 from strongsuit.bench.class_bench import RANDOM
-from strongsuit.bench.class_runs import SUITE
-from strongsuit.bench.records import Record, only
+from strongsuit.bench.class_digest import ClassDigest, Curves
+from strongsuit.bench.class_tasks import TASKS
+from strongsuit.bench.digests import joined, joined_versions
+from strongsuit.bench.records import only
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.core.metrics import Interval, holm, signed_rank_p
 from strongsuit.core.verdicts import bca_interval
 from strongsuit.errors import InputError
 
 HARM = 0.005  # of accuracy, by which a default may fall behind random on no set
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Repetitions of a strategy on a set: accuracy (s, t) over labels (t,), and CPU seconds of a query."""
-
-    repeats: tuple[int, ...]
-    labels: np.ndarray
-    accuracy: np.ndarray
-    balanced: np.ndarray
-    query_seconds: float
-    train_seconds: float
-
-    @property
-    def aulc(self) -> np.ndarray:
-        """(s,) mean accuracy over the range of labels, by the trapezoid rule."""
-        return np.trapezoid(self.accuracy, self.labels, axis=1) / float(np.ptp(self.labels))
 
 
 @dataclass(frozen=True)
@@ -51,6 +36,7 @@ class ClassSummary:
     """The figures of a benchmark of one lane: curves by set and strategy."""
 
     lane: str
+    digests: tuple[ClassDigest, ...]
     curves: Mapping[tuple[str, str], Curves]
     against: Mapping[tuple[str, str], Against]
     failures: tuple[str, ...]
@@ -59,7 +45,7 @@ class ClassSummary:
 
     @cached_property
     def tasks(self) -> list[str]:
-        """Sets, in the order of the records."""
+        """Sets, in the order of the table of sets."""
         return list(dict.fromkeys(task for task, _ in self.curves))
 
     @cached_property
@@ -102,22 +88,24 @@ class ClassSummary:
         return {name: float(np.mean(place)) for name, place in places.items() if place}
 
 
-def summarise(records: Iterable[Record], *, lane: str | None = None, suite: str = SUITE) -> ClassSummary:
-    """The figures of the records of one lane. Raises InputError if there are several and none is named."""
-    kept = [record for record in records if record.get("suite") == suite]
+def summarise(digests: Iterable[ClassDigest], *, lane: str | None = None) -> ClassSummary:
+    """The figures of the digests of one lane. Raises InputError if there are several and none is named."""
+    kept = list(digests)
     if not kept:
-        raise InputError(f"the records hold no runs of the benchmark {suite}")
-    lane = only("lane", (record["lane"] for record in kept), lane)
-    kept = [record for record in kept if record["lane"] == lane]
-    curves = _curves([record for record in kept if record["accuracy"] is not None])
-    failures = {f"{r['task']} {r['strategy']}: {r['reason']}" for r in kept if r["accuracy"] is None}
+        raise InputError("there are no runs of the benchmark")
+    lane = only("lane", (one.lane for one in kept), lane)
+    places = list(TASKS)
+    kept = [one for one in kept if one.lane == lane]
+    kept.sort(key=lambda one: (places.index(one.task) if one.task in TASKS else len(places), one.task))
+    curves = {(one.task, name): own for one in kept for name, own in one.curves.items()}
     return ClassSummary(
         lane=lane,
+        digests=tuple(kept),
         curves=curves,
         against=against(curves),
-        failures=tuple(sorted(failures)),
-        machines=tuple(sorted({record["machine"] for record in kept})),
-        versions=kept[0]["versions"],
+        failures=joined(*(one.failures for one in kept)),
+        machines=joined(*(one.machines for one in kept)),
+        versions=joined_versions([one.versions for one in kept]),
     )
 
 
@@ -129,26 +117,6 @@ def shared(one: Curves | None, other: Curves | None) -> tuple[np.ndarray, np.nda
     if not both:
         return None
     return tuple(c.accuracy[[c.repeats.index(repeat) for repeat in both]] for c in (one, other))
-
-
-def _curves(records: list[Record]) -> dict[tuple[str, str], Curves]:
-    groups: dict[tuple[str, str], dict[int, Record]] = {}
-    for record in records:
-        groups.setdefault((record["task"], record["strategy"]), {})[record["repeat"]] = record
-    found = {}
-    for name, own in groups.items():
-        repeats = tuple(sorted(own))
-        runs = [own[repeat] for repeat in repeats]
-        rounds = len(runs[0]["labels"]) - 1
-        found[name] = Curves(
-            repeats,
-            np.array(runs[0]["labels"], float),
-            np.array([run["accuracy"] for run in runs]),
-            np.array([run["balanced"] for run in runs]),
-            float(np.mean([run["select_seconds"] for run in runs])) / max(1, rounds),
-            float(np.mean([run["train_seconds"] for run in runs])) / (rounds + 1),
-        )
-    return found
 
 
 def against(

@@ -1,12 +1,7 @@
-"""What the runs of one task came to: all that a report needs of them, small enough to keep where records are not.
-
-A digest is made of records, or read from the JSON that an earlier report wrote. So a grid can be measured problem by
-problem, on several machines or days, and be reported as one.
-"""
+"""What the runs of one task of the regression benchmark came to: all that its report needs of them."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,10 +12,10 @@ import numpy as np
 
 from strongsuit.bench.arenas import is_box
 from strongsuit.bench.dal_runs import RANDOM, SUITE
-from strongsuit.bench.records import Record, read_records
+from strongsuit.bench.digests import array, gathered, joined, joined_versions, rounded, write_digest
+from strongsuit.bench.records import Record
 from strongsuit.core.curves import STEPS_BELOW, Areas, areas, error_at, labels_to_reach
 from strongsuit.datasets.simulators.problems import PROBLEMS
-from strongsuit.errors import InputError, StoreError
 
 CUTOFF_LABELS = 1_080  # a problem without a published cutoff takes random's error at so many labels
 DIGITS = 7  # of a repetition's figures, as of an error in the records
@@ -70,6 +65,11 @@ class Digest:
     machines: tuple[str, ...]
     versions: Mapping[str, str]
 
+    @property
+    def name(self) -> str:
+        """Suite, protocol and task."""
+        return f"{SUITE}_{self.protocol}_{self.task}"
+
 
 def digests(records: Iterable[Record]) -> list[Digest]:
     """The digests of the records of this suite, by task and protocol in the order of the records.
@@ -84,22 +84,8 @@ def digests(records: Iterable[Record]) -> list[Digest]:
 
 
 def digests_in(folders: Iterable[Path]) -> list[Digest]:
-    """All digests of these folders, one a task and protocol; runs of later folders, and of records before stored
-    digests, replace the same runs of earlier ones. Raises InputError for a folder that has neither."""
-    found: dict[tuple[str, str], Digest] = {}
-    for folder in folders:
-        own = [*map(read_digest, digest_files(folder)), *digests(read_records(folder))]
-        if not own:
-            raise InputError(f"{folder} holds no benchmark records: run strongsuit bench run dal --out {folder}")
-        for one in own:
-            before = found.get((one.task, one.protocol))
-            found[one.task, one.protocol] = one if before is None else merged(before, one)
-    return list(found.values())
-
-
-def digest_files(folder: Path) -> list[Path]:
-    """The files of a folder that an earlier report wrote."""
-    return sorted(folder.glob(f"{SUITE}_*.json"))
+    """All digests of these folders, of records and of earlier reports: see `strongsuit.bench.digests`."""
+    return gathered(folders, SUITE, made=digests, parsed=_parsed, merged=merged)
 
 
 def merged(before: Digest, after: Digest) -> Digest:
@@ -117,8 +103,8 @@ def merged(before: Digest, after: Digest) -> Digest:
         after,
         band=more.band,
         readings=readings,
-        failures=tuple(sorted({*before.failures, *after.failures})),
-        machines=tuple(sorted({*before.machines, *after.machines})),
+        failures=joined(before.failures, after.failures),
+        machines=joined(before.machines, after.machines),
         versions=joined_versions([before.versions, after.versions]),
     )
 
@@ -137,15 +123,6 @@ def _joined(before: Readings, after: Readings) -> Readings:
         drawn.curve,
     )
     return both.at(sorted(both.repeats))
-
-
-def joined_versions(versions: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """The versions of every package that took part."""
-    found: dict[str, dict[str, None]] = {}
-    for one in versions:
-        for name, version in one.items():
-            found.setdefault(name, {}).update(dict.fromkeys(version.split(" and ")))
-    return {name: " and ".join(own) for name, own in found.items()}
 
 
 def _digest(task: str, protocol: str, records: list[Record]) -> Digest:
@@ -213,71 +190,42 @@ def _readings(runs: Mapping[int, Record], labels: np.ndarray, cutoffs: np.ndarra
     )
 
 
-def write_digest(digest: Digest, folder: Path) -> Path:
+def keep(digest: Digest, folder: Path) -> Path:
     """The file that it is kept in."""
-    path = folder / f"{SUITE}_{digest.protocol}_{digest.task}.json"
-    path.write_text(_json(digest), encoding="utf-8")
-    return path
-
-
-def read_digest(path: Path) -> Digest:
-    """The digest that `write_digest` wrote. Raises StoreError if the file holds none."""
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        return _parsed(stored)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path} holds no digest of runs: remove it, or report its records anew") from error
-
-
-def _json(digest: Digest) -> str:
-    """One line a setting, so that a change of one is a change of one line."""
     head = {
         "task": digest.task, "protocol": digest.protocol, "labels": digest.labels.tolist(),
-        "band": _rounded(digest.band, CURVE_DIGITS), "failures": digest.failures, "machines": digest.machines,
+        "band": rounded(digest.band, CURVE_DIGITS), "failures": digest.failures, "machines": digest.machines,
         "versions": digest.versions,
     }  # fmt: skip
-    lines = [json.dumps(_plain(name, gamma, own)) for (name, gamma), own in digest.readings.items()]
-    return json.dumps(head, allow_nan=False)[:-1] + ', "readings": [\n' + ",\n".join(lines) + "\n]}\n"
+    lines = (_plain(strategy, gamma, own) for (strategy, gamma), own in digest.readings.items())
+    return write_digest(folder, digest.name, head, lines)
 
 
 def _plain(strategy: str, gamma: int, own: Readings) -> dict[str, Any]:
     return {
         "strategy": strategy, "gamma": gamma, "repeats": own.repeats,
-        "areas": {name: _rounded(values, DIGITS) for name, values in asdict(own.areas).items()},
-        "needed": _rounded(own.needed, DIGITS), "diversity": _rounded(own.diversity, DIGITS),
+        "areas": {name: rounded(values, DIGITS) for name, values in asdict(own.areas).items()},
+        "needed": rounded(own.needed, DIGITS), "diversity": rounded(own.diversity, DIGITS),
         "seconds": {part: round(value, 3) for part, value in own.seconds.items()}, "degraded": own.degraded,
-        "curve": _rounded(own.curve, CURVE_DIGITS),
+        "curve": rounded(own.curve, CURVE_DIGITS),
     }  # fmt: skip
 
 
-def _rounded(values: np.ndarray | None, digits: int) -> Any:
-    """The values as lists, null for what is not finite."""
-    if values is None:
-        return None
-    if values.ndim > 1:
-        return [_rounded(row, digits) for row in values]
-    return [float(f"{value:.{digits}g}") if np.isfinite(value) else None for value in values]
-
-
 def _parsed(stored: dict[str, Any]) -> Digest:
-    def array(values: list | None, missing: float) -> np.ndarray:
-        return np.array([missing if value is None else value for value in values or ()], float)
-
     readings = {
         (one["strategy"], one["gamma"]): Readings(
             tuple(one["repeats"]),
-            Areas(*(np.array(one["areas"][name], float) for name in ("linear", "log"))),
+            Areas(*(array(one["areas"][name]) for name in ("linear", "log"))),
             array(one["needed"], np.inf),
-            array(one["diversity"], np.nan),
+            array(one["diversity"]),
             one["seconds"],
             one["degraded"],
-            None if one["curve"] is None else np.array(one["curve"], float),
+            None if one["curve"] is None else array(one["curve"]),
         )
-        for one in stored["readings"]
+        for one in stored["runs"]
     }
     band = stored["band"]
     return Digest(
-        stored["task"], stored["protocol"], np.array(stored["labels"]),
-        None if band is None else np.array(band, float), readings, tuple(stored["failures"]),
-        tuple(stored["machines"]), stored["versions"],
+        stored["task"], stored["protocol"], np.array(stored["labels"]), None if band is None else np.array(band, float),
+        readings, tuple(stored["failures"]), tuple(stored["machines"]), stored["versions"],
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.bench.dal_claims import claims
-from strongsuit.bench.dal_digest import write_digest
+from strongsuit.bench.dal_digest import keep
 from strongsuit.bench.dal_report import RIVALS, DefaultFigures, Summary
 from strongsuit.bench.dal_runs import SUITE, find_protocol
 from strongsuit.core.metrics import Interval
@@ -61,7 +61,7 @@ def write_report(summary: Summary, folder: Path) -> list[Path]:
         table = folder / TABLE_FILE
         table.write_text(markdown(summary), encoding="utf-8")
         figures = [draw_curves(summary, folder / "dal_curves.png"), draw_pools(summary, folder / "dal_pools.png")]
-        kept = [write_digest(one, folder) for one in summary.tasks.values()]
+        kept = [keep(one, folder) for one in summary.tasks.values()]
         return [table, *(path for path in figures if path), *kept]
     except OSError as error:
         raise StoreError(f"the report cannot be written to {folder}: {error.strerror}") from error

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from strongsuit.bench.arenas import is_box
-from strongsuit.bench.dal_digest import Digest, Readings, joined_versions
+from strongsuit.bench.dal_digest import Digest, Readings
 from strongsuit.bench.dal_runs import AUTO, FACES, RANDOM
+from strongsuit.bench.digests import joined, joined_versions
 from strongsuit.bench.records import only
 from strongsuit.core.curves import Burden, data_burden
 from strongsuit.core.keys import Key, key_for, root_key
@@ -124,8 +125,8 @@ def summarise(digests: Iterable[Digest], *, protocol: str | None = None) -> Summ
         },
         tables=_tables(key, {name: one for name, one in runs.items() if not is_box(name[0])}),
         default=_default(key, boxes, cells),
-        failures=tuple(sorted({line for one in tasks.values() for line in one.failures})),
-        machines=tuple(sorted({machine for one in tasks.values() for machine in one.machines})),
+        failures=joined(*(one.failures for one in tasks.values())),
+        machines=joined(*(one.machines for one in tasks.values())),
         versions=joined_versions([one.versions for one in tasks.values()]),
     )
 

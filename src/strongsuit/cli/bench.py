@@ -13,6 +13,7 @@ import typer
 from strongsuit.cli.progress import stages
 
 PARTITION, DAL, CLASSIFICATION, IMAGES, AUTOAL = "partition", "dal", "classification", "images", "autoal"
+KEPT = (DAL, CLASSIFICATION, AUTOAL)  # whose reports keep digests
 SUITES = (PARTITION, DAL, CLASSIFICATION, IMAGES, AUTOAL)  # images: classification of pictures alone
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -125,7 +126,7 @@ def run(
 
 @app.command("report")
 def report(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of records; of dal, also folders of earlier reports.")],
+    folders: Annotated[list[Path], typer.Argument(help="Folders of records, or of earlier reports.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the report's tables and pictures.")] = None,
     split: Annotated[str | None, typer.Option(help="Which split, if the records hold both.")] = None,
     learner: Annotated[str | None, typer.Option(help="Which learner, if the records hold several.")] = None,
@@ -135,22 +136,23 @@ def report(
 ) -> None:
     """Tables of test errors with paired tests, and verdicts: of deployed models, or of strategies and claims.
 
-    Several folders are reported as one: measure a grid in parts, on several machines or days. A report of dal keeps
-    what it needs of the records in its own folder, so that later reports can do without them.
+    Several folders are reported as one: measure a grid in parts, on several machines or days. All reports but those of
+    partition keep what they need of the records in their own folder, so that later reports can do without them.
 
     Examples: strongsuit bench report runs/partition --out runs/partition
 
     strongsuit bench report results runs/dal --out results
     """
-    from strongsuit.bench.dal_digest import digest_files
+    from strongsuit.bench.digests import digest_files
     from strongsuit.bench.records import read_records
 
     suites = {record.get("suite") for folder in folders for record in read_records(folder)}
+    suites |= {suite for suite in KEPT for folder in folders if digest_files(folder, suite)}
     if AUTOAL in suites:
         _show_searches(folders, out, lane, as_json)
     elif CLASSIFICATION in suites:
         _show_classes(folders, out, lane, as_json)
-    elif DAL in suites or any(map(digest_files, folders)):
+    elif DAL in suites:
         _show_dal(folders, out, protocol, as_json)
     else:
         _show(folders, out, split, learner, as_json)
@@ -179,12 +181,12 @@ def _show_dal(folders: Sequence[Path], out: Path | None, protocol: str | None, a
 
 
 def _show_classes(folders: Sequence[Path], out: Path | None, lane: str | None, as_json: bool) -> None:
+    from strongsuit.bench.class_digest import class_digests_in
     from strongsuit.bench.class_pages import as_json as plain
     from strongsuit.bench.class_pages import markdown, write_report
     from strongsuit.bench.class_report import summarise
-    from strongsuit.bench.records import require_records
 
-    summary = summarise(require_records(folders), lane=lane)
+    summary = summarise(class_digests_in(folders, CLASSIFICATION), lane=lane)
     files = write_report(summary, out) if out else []
     _say(plain(summary) if as_json else markdown(summary), files)
 
@@ -193,9 +195,9 @@ def _show_searches(folders: Sequence[Path], out: Path | None, lane: str | None, 
     from strongsuit.bench.autoal_pages import as_json as plain
     from strongsuit.bench.autoal_pages import markdown, write_report
     from strongsuit.bench.autoal_report import summarise_search
-    from strongsuit.bench.records import require_records
+    from strongsuit.bench.class_digest import class_digests_in
 
-    summary = summarise_search(require_records(folders), lane=lane)
+    summary = summarise_search(class_digests_in(folders, AUTOAL), lane=lane)
     files = write_report(summary, out) if out else []
     _say(plain(summary) if as_json else markdown(summary), files)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from strongsuit.active.selectors.candidates import Candidates, Selection, finish, noise_of, usable
+from strongsuit.core.arrays import chunks
 from strongsuit.core.keys import Key
 from strongsuit.core.ties import first_of_largest, tie_seed
 from strongsuit.errors import InputError
 
 _DOWNDATES = 32  # after so many, or when the largest number has shrunk so far, downdated inverses are formed anew
 _SHRINKAGE = 0.1
+_NUMBERS = 2**20  # of a chunk
 
 
 def bait(key: Key, candidates: Candidates, b: int, *, overselect: int = 1) -> Selection:
@@ -24,19 +26,23 @@ def bait(key: Key, candidates: Candidates, b: int, *, overselect: int = 1) -> Se
         raise InputError(f"overselect must be 1 (forward) or 2 (forward and backward), got {overselect}")
     pool = usable(candidates, embedding=True)
     X = pool.X.astype(np.float64, copy=False)
-    known = np.isfinite(pool.norms)
-    if candidates.reference is not None:
-        chosen = np.asarray(candidates.reference, dtype=np.int64)
-        R = X[chosen[known[chosen]]]
-    else:
-        R = X if known.all() else X[known]
-    gram, count = R.T @ R, pool.wanted(b)
+    gram, count = _gram(X, np.isfinite(pool.norms), candidates.reference), pool.wanted(b)
     more = min(overselect * count, int(pool.rows.sum()))
     picks, gains = _forward(key, X, pool.rows, gram, noise_of(candidates), more)
     if len(picks) > count:
         kept = _backward(key, X[picks], gram, noise_of(candidates), count, picks)
         picks, gains = [picks[k] for k in kept], [gains[k] for k in kept]
     return finish(key, pool, picks, gains, b)
+
+
+def _gram(X: np.ndarray, known: np.ndarray, reference: np.ndarray | None) -> np.ndarray:
+    """R'R (p, p) of the rows R that the summed variance counts."""
+    if reference is None:
+        R = X if known.all() else X[known]
+    else:
+        chosen = np.asarray(reference, dtype=np.int64)
+        R = X[chosen[known[chosen]]]
+    return R.T @ R
 
 
 def _forward(
@@ -50,7 +56,9 @@ def _forward(
     rows = np.flatnonzero(usable_rows)
     C = X if len(rows) == len(X) else X[rows]
     seed, U = tie_seed(key), np.zeros((count, X.shape[1]))
-    variance, drop = np.einsum("ij,ij->i", C, C), np.einsum("ij,ij->i", C @ gram, C)
+    variance, drop = np.einsum("ij,ij->i", C, C), np.empty(len(C))
+    for part in chunks(len(C), max(1, _NUMBERS // X.shape[1])):  # a product of all rows would be as large as they are
+        drop[part] = np.einsum("ij,ij->i", C[part] @ gram, C[part])
     free = np.ones(len(rows), dtype=bool)
     picks: list[int] = []
     gains: list[float] = []

@@ -64,9 +64,7 @@ def class_digests(records: Iterable[Record], suite: str) -> list[ClassDigest]:
 
 def class_digests_in(folders: Iterable[Path], suite: str) -> list[ClassDigest]:
     """All digests of these folders, of records and of earlier reports: see `strongsuit.bench.digests`."""
-    return gathered(
-        folders, suite, made=lambda records: class_digests(records, suite), parsed=_parsed, merged=merged
-    )  # fmt: skip
+    return gathered(folders, suite, made=lambda found: class_digests(found, suite), parsed=_parsed, merged=merged)
 
 
 def merged(before: ClassDigest, after: ClassDigest) -> ClassDigest:

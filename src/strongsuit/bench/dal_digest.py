@@ -89,12 +89,12 @@ def digests_in(folders: Iterable[Path]) -> list[Digest]:
 
 
 def merged(before: Digest, after: Digest) -> Digest:
-    """The runs of both, a run that both have as `after` has it; `after` alone if the label counts differ.
+    """The runs of both, a run that both have as `after` has it; of unlike label counts the longer runs alone.
 
     Curves cannot be joined: those of more repetitions stand.
     """
     if not np.array_equal(before.labels, after.labels):
-        return after
+        return max((after, before), key=lambda one: len(one.labels))
     readings = dict(before.readings)
     for name, own in after.readings.items():
         readings[name] = _joined(readings[name], own) if name in readings else own
@@ -112,7 +112,7 @@ def merged(before: Digest, after: Digest) -> Digest:
 def _joined(before: Readings, after: Readings) -> Readings:
     kept = before.at([repeat for repeat in before.repeats if repeat not in after.repeats])
     counts = len(kept.repeats), len(after.repeats)
-    drawn = max((one for one in (before, after)), key=lambda one: len(one.repeats) if one.curve is not None else 0)
+    drawn = max((before, after), key=lambda one: len(one.repeats) if one.curve is not None else 0)
     both = Readings(
         kept.repeats + after.repeats,
         Areas(*(np.concatenate([getattr(one.areas, part) for one in (kept, after)]) for part in ("linear", "log"))),

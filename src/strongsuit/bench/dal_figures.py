@@ -42,10 +42,10 @@ def _draw_task(ax: Any, summary: Summary, task: str) -> None:
     ax.fill_between(digest.labels, *digest.band, color=MUTED, alpha=0.25, linewidth=0)
     ax.plot(digest.labels, digest.readings[RANDOM, 0].curve, color=MUTED, label="random")
     for place, strategy in enumerate(SHOWN):
-        drawn = {gamma: own.curve for (name, gamma), own in digest.readings.items() if name == strategy}
-        gamma = max(drawn, default=0)
-        if drawn.get(gamma) is None:
+        drawn = {g: own.curve for (s, g), own in digest.readings.items() if s == strategy and own.curve is not None}
+        if not drawn:
             continue
+        gamma = max(drawn)
         label = strategy if not gamma else f"{strategy}, pool {gamma}x"
         style = {"color": INK, "linewidth": 2} if strategy == AUTO else {"color": colour(place), "linewidth": 1}
         ax.plot(digest.labels, drawn[gamma], label=label, **style)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.bench.digests import joined, joined_versions
 from strongsuit.bench.methods import DEPLOYED, METHODS, RESULTS, SINGLE
 from strongsuit.bench.records import Record, only
 from strongsuit.bench.tasks import TASKS
@@ -90,7 +91,8 @@ def summarise(records: Iterable[Record], *, split: str | None = None, learner: s
     entries = _tested(entries, shares, results)
     return Summary(
         split, learner, tables, results, entries, changes, tuple(_verdicts(tables, entries, changes, shares)),
-        tuple(sorted({record["machine"] for record in kept})), _versions(kept),
+        joined(record["machine"] for record in kept),
+        joined_versions(record["versions"] for record in kept),
     )  # fmt: skip
 
 
@@ -197,14 +199,6 @@ def _bar(entries, changes: dict[str, Change], shares) -> Iterable[tuple[bool, st
         f"within one paired error of the better of single and {BAR} on {len(changes) - len(missed)} of {len(changes)}"
     )
     yield not missed, said + (f" tables; not on {', '.join(missed)}" if missed else " tables")
-
-
-def _versions(records: Sequence[Record]) -> dict[str, str]:
-    found: dict[str, set[str]] = {}
-    for record in records:
-        for name, version in record["versions"].items():
-            found.setdefault(name, set()).add(version)
-    return {name: ", ".join(sorted(versions)) for name, versions in sorted(found.items())}
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

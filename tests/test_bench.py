@@ -272,6 +272,15 @@ def test_a_broken_promise_is_said():
     assert "MISSED" in markdown(summary)
 
 
+def test_single_runs_are_counted_beside_the_means():
+    summary = summarise(many([0.08, 0.117, 0.1], [0.1, 0.1, 0.1]))
+    said = "strongsuit, run by run: better than the single model in 1, worse in 1 of 3; at most +17.0%"
+    assert summary.verdicts[0][0] and said in markdown(summary)
+    assert as_json(summary)["single_runs"] == {
+        DEPLOYED: {"runs": 3, "better": 1, "worse": 1, "most": pytest.approx(0.17)}
+    }
+
+
 def test_what_does_not_run_is_shown_with_its_reason(tmp_path):
     failed = record("overlap", "smt_moe", 0)
     del failed["mse"], failed["relative"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from strongsuit.bench.methods import DEPLOYED, SINGLE
-from strongsuit.bench.report import ALPHA, Entry, Summary
+from strongsuit.bench.report import ALPHA, Entry, Summary, single_runs
 from strongsuit.errors import StoreError
 
 TABLE_FILE, FIGURE_FILE = "report.md", "report.png"
@@ -19,7 +19,7 @@ _EMPTY = "-"
 def markdown(summary: Summary) -> str:
     """The whole report as Markdown: verdict, deployed against single, all methods, seconds, reasons, versions."""
     parts = [f"Split: {summary.split}. Learner: {summary.learner or 'none'}.", _verdicts(summary), _changes(summary)]
-    parts += [_errors(summary), _seconds(summary), _reasons(summary), _origin(summary)]
+    parts += [_single_runs(summary), _errors(summary), _seconds(summary), _reasons(summary), _origin(summary)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -55,6 +55,14 @@ def _changes(summary: Summary) -> str:
             f"{one.found:.1f} | {one.seeds} |"
         )
     return "\n".join(lines)
+
+
+def _single_runs(summary: Summary) -> str:
+    return "\n".join(
+        f"- {name}, run by run: better than the single model in {one['better']}, worse in {one['worse']} of "
+        f"{one['runs']}; at most {one['most']:+.1%}"
+        for name, one in single_runs(summary).items()
+    )
 
 
 def _errors(summary: Summary) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.bench.digests import joined, joined_versions
-from strongsuit.bench.methods import DEPLOYED, METHODS, RESULTS, SINGLE
+from strongsuit.bench.methods import DEPLOYED, METHODS, RESULTS, SECOND, SINGLE
 from strongsuit.bench.records import Record, only
 from strongsuit.bench.tasks import TASKS
 from strongsuit.core.metrics import Paired, holm, paired_test
@@ -18,6 +18,7 @@ from strongsuit.errors import InputError
 TOLERANCE = 0.02  # the deployed model may be so much worse than the single one on no table
 BAR = "cubist"  # readable rules of one committee: the rival that a partition is compared with first
 ALPHA = 0.05
+EQUAL = 1e-9  # a relative change of a run's error below it is none
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,21 @@ def _bar(entries, changes: dict[str, Change], shares) -> Iterable[tuple[bool, st
     yield not missed, said + (f" tables; not on {', '.join(missed)}" if missed else " tables")
 
 
+def single_runs(summary: Summary) -> dict[str, dict[str, float]]:
+    """Over all tables and seeds, how often each caution of the guard deployed what is better and worse on the test rows
+    than the single model, and the worst change of a run."""
+    found = {}
+    for result in (DEPLOYED, SECOND):
+        rows = [row for row in summary.entries.values() if result in row and SINGLE in row]
+        pairs = [_pairs(row[result], row[SINGLE]) for row in rows]
+        ratios = [ours / np.maximum(single, np.finfo(float).tiny) - 1 for ours, single in pairs]
+        changes = np.concatenate([*ratios, np.zeros(0)])
+        if len(changes):
+            better, worse = int((changes < -EQUAL).sum()), int((changes > EQUAL).sum())
+            found[result] = {"runs": len(changes), "better": better, "worse": worse, "most": float(changes.max())}
+    return found
+
+
 def as_json(summary: Summary) -> dict[str, Any]:
     """The summary as plain values."""
     return {
@@ -213,6 +229,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             }
             for table in summary.tables
         },
+        "single_runs": single_runs(summary),
         "verdicts": [{"kept": bool(kept), "words": words} for kept, words in summary.verdicts],
         "machines": list(summary.machines),
         "versions": summary.versions,

@@ -190,6 +190,7 @@ FILLED = {
     "public": public,
     "recovery": partial(measured, "recovery"),
     "trainer": partial(measured, "trainer"),
+    "trainer_wide": partial(measured, "trainer_wide"),
     "contest": partial(measured, "contest"),
     "boundary": partial(measured, "boundary"),
     "whole": partial(measured, "whole"),

@@ -21,8 +21,9 @@ ACTIVATIONS: dict[str, Callable] = {"tanh": jnp.tanh, "relu": jax.nn.relu, "gelu
 _GAINS = {"tanh": 1.0, "relu": 2.0**0.5, "gelu": 2.0**0.5}
 
 BLOCK = 128  # rows of a large block: near the peak of a CPU core for widths from 64 to 200
+# What is left over goes through smaller blocks; of the last size at most 15 masked rows are computed in vain.
+SIZES = (BLOCK, 64, 16)
 _GOLDEN = 2654435769  # 2**32 over the golden ratio: Weyl's sequence
-REMAINDER = 32  # rows of a small block: at most 31 masked rows are computed in vain
 
 
 def init_layers(key: jax.Array, d: int, widths: tuple[int, ...], k: int, activation: str, scale=1.0) -> Layers:
@@ -99,19 +100,25 @@ def gradient(layers: Layers, x: jax.Array, y: jax.Array, w: jax.Array, activatio
 
 
 def blocked(fn: Callable, zero, n: jax.Array):
-    """Sum of fn(start, size) over the first n rows, in blocks of BLOCK and then of REMAINDER rows.
+    """Sum of fn(start, size) over the first n rows, in blocks of SIZES, the largest first.
 
     n is a run-time value: one executable serves every row count. `fn` masks the rows past n by their zero
-    weight; its buffers need REMAINDER rows beyond the last.
+    weight; its buffers need a smallest block of rows beyond the last.
     """
-    whole = n // BLOCK
-    rest = (n - whole * BLOCK + REMAINDER - 1) // REMAINDER
+    total, start = zero, 0
+    for size in SIZES:
+        left = n - start + (size - 1 if size == SIZES[-1] else 0)
+        total, start = _add_blocks(fn, total, start, left // size, size), start + left // size * size
+    return total
 
-    def add(total, part):
-        return jax.tree.map(jnp.add, total, part)
 
-    total = lax.fori_loop(0, whole, lambda i, t: add(t, fn(i * BLOCK, BLOCK)), zero)
-    return lax.fori_loop(0, rest, lambda i, t: add(t, fn(whole * BLOCK + i * REMAINDER, REMAINDER)), total)
+def _add_blocks(fn: Callable, total, start, count, size: int):
+    """`total` and fn of `count` blocks of this size from `start` on."""
+
+    def add(number, total):
+        return jax.tree.map(jnp.add, total, fn(start + number * size, size))
+
+    return lax.fori_loop(0, count, add, total)
 
 
 def columns(array: jax.Array, start: jax.Array, size: int) -> jax.Array:

@@ -162,3 +162,9 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         code, printed, _ = run(capsys, *command, "--help")
         assert code == 0 and ("strongsuit" in printed)
     assert "Example: strongsuit generate" in run(capsys, "generate", "--help")[1]
+
+
+def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "strongsuit", "partition", str(tmp_path / "none.csv"), "--target", "y"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 3 and "does not exist" in ended.stderr

@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "reproduce": _BASE | _BELOW | {"learners", "bench", "recipes", "plots"},
     "cli": _BASE
     | {"core", "datasets", "recipes", "workflow", "suggestions", "bench", "reproduce", "campaign", "plots", "web"},
+    "__main__": {"cli"},
     "web": _BASE | {"recipes", "workflow", "campaign", "datasets", "plots"},
 }
 _WEB = {"fastapi", "uvicorn", "jinja2", "psycopg", "label_studio_sdk", "mlflow"}

@@ -14,7 +14,7 @@ from scipy.stats import kstest, qmc
 from strongsuit.active import guard
 from strongsuit.active.box import Box, draw, spread
 from strongsuit.active.committee import answer
-from strongsuit.active.offers import CANDIDATES, narrowed, widened
+from strongsuit.active.offers import narrowed, offered, widened
 from strongsuit.active.pool import ACTIVE, AUDIT, EXCLUDED, LABELLED, PENDING, START, asked, pool_of
 from strongsuit.active.selectors.top_k import top_k
 from strongsuit.active.session import Session, ask, fail, fit, init_box, start_rows, tell
@@ -114,15 +114,19 @@ def test_a_constraint_cannot_spoil_the_rows_it_looks_at() -> None:
     np.testing.assert_array_equal(draw(root_key(0), replace(BOX, constraint=rude), 9), draw(root_key(0), BOX, 9))
 
 
+def test_more_rows_wanted_are_offered_more_points() -> None:
+    assert [offered(b) for b in (1, 8, 40)] == [64, 64, 320]
+
+
 def test_offers_are_behind_the_rows_that_stay_and_random_ones_are_out_of_sight() -> None:
     pool = replace(pool_of(BOX.rows(np.eye(2)), y=np.ones((2, 1))), group=None)
     wide, stream = widened(root_key(0), pool, BOX, 5)
-    assert len(wide) == 2 + 5 + 5 * CANDIDATES and list(stream) == [2, 3, 4, 5, 6]
-    assert wide.reserved.nonzero()[0].tolist() == stream.tolist() and wide.available.sum() == 5 + 5 * CANDIDATES
-    index = np.array([100, 3])
+    assert len(wide) == 2 + 5 + offered(5) and list(stream) == [2, 3, 4, 5, 6]
+    assert wide.reserved.nonzero()[0].tolist() == stream.tolist() and wide.available.sum() == 5 + offered(5)
+    index = np.array([50, 3])
     left = narrowed(asked(wide, index), len(pool), index)
     assert len(left) == 4 and left.state.tolist() == [LABELLED, LABELLED, PENDING, PENDING]
-    np.testing.assert_array_equal(left.X, wide.X[[0, 1, 100, 3]])
+    np.testing.assert_array_equal(left.X, wide.X[[0, 1, 50, 3]])
     with pytest.raises(InputError, match="no point drawn from the box meets the constraint"):
         widened(root_key(0), pool, replace(BOX, constraint=lambda X: np.zeros(len(X), bool)), 5)
 

@@ -231,6 +231,8 @@ def test_a_constrained_session_asks_for_fewer_rather_than_for_forbidden_points()
     later, batch = ask(replace(session, learned=True), 60)
     assert 0 < len(batch.index) < 60 and "few_feasible" in batch.degraded
     assert away.allows(later.pool.X[batch.index]).all() and len(later.pool) == 30 + len(batch.index)
+    later, batch = ask(replace(free, learned=True), 60)
+    peaks = BOX.unit(later.pool.X[batch.index])
     none = replace(BOX, constraint=lambda rows: cdist(BOX.unit(rows), peaks).min(1) > 0.05)
     session = init_box(root_key(0), NETWORK, none, X=X, y=law(X), strategy="na_qbc", guarded=False)
     with pytest.raises(InputError, match="refused every point that was made up"):

@@ -108,21 +108,9 @@ def measured(name: str, key: str = "rows") -> str:
 
 def public() -> str:
     """The report of `strongsuit bench report --json`, stored as `docs/results/public.json`, as two tables."""
-    path = RESULTS / "public.json"
-    if not path.exists():
+    report = _report("public")
+    if report is None:
         return "*(not measured yet)*"
-    report = json.loads(path.read_text())
-    verdicts = [f"- {'kept' if v['kept'] else '**missed**'}: {v['words']}" for v in report["verdicts"]]
-    changes = [
-        "| table | deployed against single | 95 % interval | worst seed | deployed | regimes found | seeds |",
-        "|---|---:|---|---:|---:|---:|---:|",
-    ]
-    for name, table in report["tables"].items():
-        c = table["change"]
-        changes.append(
-            f"| {name} | {c['change']:+.1%} | {c['low']:+.1%} to {c['high']:+.1%} | {c['worst']:+.1%} "
-            f"| {c['deployed']:.0%} | {c['found']:.1f} | {c['seeds']} |"
-        )
     names = list(dict.fromkeys(m for table in report["tables"].values() for m in table["methods"]))
     errors = ["| table | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
     for name, table in report["tables"].items():
@@ -131,7 +119,40 @@ def public() -> str:
         "Mean test error over the variance of the training targets; * better, ° worse than the deployed model (paired,"
     )
     said += " Holm-adjusted p < 0.05); in brackets the seeds where they differ from the deployed model's."
-    return "\n".join([*verdicts, "", *changes, "", said, "", *errors])
+    return "\n".join([*_verdicts(report), "", *_changes(report), "", said, "", *errors])
+
+
+def public_other() -> str:
+    """The same report of another processor: verdicts and the deployed model alone."""
+    report = _report("public_other")
+    return "\n".join([*_verdicts(report), "", *_changes(report)]) if report else "*(not measured yet)*"
+
+
+def _report(name: str) -> dict[str, Any] | None:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def _verdicts(report: dict[str, Any]) -> list[str]:
+    return [f"- {'kept' if v['kept'] else '**missed**'}: {v['words']}" for v in report["verdicts"]] + [
+        f"- {name}, run by run: better than the single model in {one['better']}, worse in {one['worse']} of "
+        f"{one['runs']}; at most {one['most']:+.1%}"
+        for name, one in report.get("single_runs", {}).items()
+    ]
+
+
+def _changes(report: dict[str, Any]) -> list[str]:
+    lines = [
+        "| table | deployed against single | 95 % interval | worst seed | deployed | regimes found | seeds |",
+        "|---|---:|---|---:|---:|---:|---:|",
+    ]
+    for name, table in report["tables"].items():
+        c = table["change"]
+        lines.append(
+            f"| {name} | {c['change']:+.1%} | {c['low']:+.1%} to {c['high']:+.1%} | {c['worst']:+.1%} "
+            f"| {c['deployed']:.0%} | {c['found']:.1f} | {c['seeds']} |"
+        )
+    return lines
 
 
 def _error(entry: dict[str, Any], table: dict[str, Any]) -> str:
@@ -188,6 +209,7 @@ FILLED = {
     "campaigns": campaigns,
     "dal": dal,
     "public": public,
+    "public_other": public_other,
     "recovery": partial(measured, "recovery"),
     "trainer": partial(measured, "trainer"),
     "trainer_wide": partial(measured, "trainer_wide"),

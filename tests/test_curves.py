@@ -29,6 +29,14 @@ def test_area_by_hand() -> None:
     assert curves.log_area(np.array([0, 1, 3]), np.exp([1.0, 2.0, 2.0])) == pytest.approx((1.5 + 4) / 3)
 
 
+def test_the_last_tenth_of_a_curve_by_hand() -> None:
+    error = np.exp([[9.0] * 18 + [1.0, 2.0], [9.0] * 18 + [0.0, 4.0]])
+    assert curves.late_log(error) == pytest.approx([1.5, 2.0])
+    assert curves.late_log(error[0, -3:]) == pytest.approx(2.0)  # of three points the last
+    with pytest.raises(InputError, match="positive errors"):
+        curves.late_log(np.array([1.0, 0.0]))
+
+
 def test_random_against_itself_is_exactly_one() -> None:
     random = noisy_curves(20, 0.5, 0)
     assert curves.nauc(areas(random), areas(random)) == 1.0 and curves.nauc_log(areas(random), areas(random)) == 1.0

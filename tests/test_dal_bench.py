@@ -147,6 +147,17 @@ def test_known_curves_give_known_figures(known) -> None:
     assert summary.default.rivals["gsx"][0] == pytest.approx(0.9, abs=0.03)
 
 
+def test_harm_in_the_last_rounds_is_seen_where_areas_hide_it(known) -> None:
+    doubled = [
+        one | {"error": [*one["error"][:-1], 2 * one["error"][-1]]} for one in known if one["strategy"] == "auto"
+    ]
+    summary = summarise([one for one in known if one["strategy"] != "auto"] + doubled)
+    assert summary.default.mean < 1.0 and summary.default.late["HYDR"] == pytest.approx(1.6, abs=0.05)
+    assert dal_pages.as_json(summary)["default"]["late"] == summary.default.late
+    text = dal_pages.markdown(summary)
+    assert f"| {summary.default.late['HYDR']:.3f} |" in text and "| auto | 1.6" in text.split(dal_pages.LATE)[1]
+
+
 def test_published_claims_are_decided_by_the_records(known) -> None:
     found = {claim.name: claim for claim in dal_claims.claims(summarise(known))}
     assert found["C2"].verdict == dal_claims.REPRODUCED

@@ -14,7 +14,7 @@ from strongsuit.bench.arenas import is_box
 from strongsuit.bench.dal_runs import RANDOM, SUITE
 from strongsuit.bench.digests import array, gathered, joined, joined_versions, rounded, write_digest
 from strongsuit.bench.records import Record
-from strongsuit.core.curves import STEPS_BELOW, Areas, areas, error_at, labels_to_reach
+from strongsuit.core.curves import STEPS_BELOW, Areas, areas, error_at, labels_to_reach, late_log
 from strongsuit.datasets.simulators.problems import PROBLEMS
 
 CUTOFF_LABELS = 1_080  # a problem without a published cutoff takes random's error at so many labels
@@ -27,8 +27,9 @@ Setting = tuple[str, int]  # strategy, gamma (0 where the strategy draws its own
 
 @dataclass(frozen=True)
 class Readings:
-    """Repetitions (s,) of a strategy: areas under the error, labels `needed` to the cutoff (inf: never got there),
-    diversity of batches (NaN: none), mean CPU seconds by part, and how often a fallback was taken.
+    """Repetitions (s,) of a strategy: areas under the error, the mean log error of the `late` rounds (the last tenth),
+    labels `needed` to the cutoff (inf: never got there), diversity of batches (NaN: none), mean CPU seconds by part,
+    and how often a fallback was taken.
 
     The cutoff is the published error, else that of the repetition's own random run at 1,080 labels; tables have none.
     `curve` is the median error (t,), None at smaller pools than the task's largest.
@@ -36,6 +37,7 @@ class Readings:
 
     repeats: tuple[int, ...]
     areas: Areas
+    late: np.ndarray
     needed: np.ndarray
     diversity: np.ndarray
     seconds: Mapping[str, float]
@@ -46,9 +48,8 @@ class Readings:
         """These repetitions alone, in this order; seconds and curve stay those of all."""
         rows = [self.repeats.index(repeat) for repeat in repeats]
         kept = Areas(self.areas.linear[rows], self.areas.log[rows])
-        return Readings(
-            tuple(repeats), kept, self.needed[rows], self.diversity[rows], self.seconds, self.degraded, self.curve
-        )
+        own = (values[rows] for values in (self.late, self.needed, self.diversity))
+        return Readings(tuple(repeats), kept, *own, self.seconds, self.degraded, self.curve)
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def _joined(before: Readings, after: Readings) -> Readings:
     both = Readings(
         kept.repeats + after.repeats,
         Areas(*(np.concatenate([getattr(one.areas, part) for one in (kept, after)]) for part in ("linear", "log"))),
+        np.concatenate([kept.late, after.late]),
         np.concatenate([kept.needed, after.needed]),
         np.concatenate([kept.diversity, after.diversity]),
         {part: float(np.average([kept.seconds[part], after.seconds[part]], weights=counts)) for part in PARTS},
@@ -182,6 +184,7 @@ def _readings(runs: Mapping[int, Record], labels: np.ndarray, cutoffs: np.ndarra
     return Readings(
         repeats=repeats,
         areas=areas(labels, error),
+        late=late_log(error),
         needed=never if cutoffs is None else labels_to_reach(labels, error, cutoffs, steps=STEPS_BELOW),
         diversity=np.array([np.nan if r["diversity"] is None else r["diversity"] for r in records], float),
         seconds={part: float(np.mean([record[f"{part}_seconds"] for record in records])) for part in PARTS},
@@ -205,7 +208,8 @@ def _plain(strategy: str, gamma: int, own: Readings) -> dict[str, Any]:
     return {
         "strategy": strategy, "gamma": gamma, "repeats": own.repeats,
         "areas": {name: rounded(values, DIGITS) for name, values in asdict(own.areas).items()},
-        "needed": rounded(own.needed, DIGITS), "diversity": rounded(own.diversity, DIGITS),
+        "late": rounded(own.late, DIGITS), "needed": rounded(own.needed, DIGITS),
+        "diversity": rounded(own.diversity, DIGITS),
         "seconds": {part: round(value, 3) for part, value in own.seconds.items()}, "degraded": own.degraded,
         "curve": rounded(own.curve, CURVE_DIGITS),
     }  # fmt: skip
@@ -216,6 +220,7 @@ def _parsed(stored: dict[str, Any]) -> Digest:
         (one["strategy"], one["gamma"]): Readings(
             tuple(one["repeats"]),
             Areas(*(array(one["areas"][name]) for name in ("linear", "log"))),
+            array(one["late"]),
             array(one["needed"], np.inf),
             array(one["diversity"]),
             one["seconds"],

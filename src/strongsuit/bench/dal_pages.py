@@ -22,6 +22,10 @@ NAUC = (
     "Area under the test error over that of random (nAUC; below 1 is better than random), mean over pool sizes and the "
     "range; ° where a pool size loses significantly (Holm over the whole table), * where all are safe within 2 %:"
 )
+LATE = (
+    "Error of the last tenth of the rounds over that of random, geometric mean over repetitions; mean over pool sizes "
+    "and the range:"
+)
 DIVERSITY = (
     "Diversity of a batch over that of a random batch of its pool (1: as random; below 0.5: collapse), mean over pool "
     "sizes, and at the largest:"
@@ -41,7 +45,8 @@ def markdown(summary: Summary) -> str:
         f"Protocol: {summary.protocol} ({words}).",
         _default(summary.default),
         _claims(summary),
-        _naucs(summary),
+        _by_problem(summary, NAUC, _nauc),
+        _by_problem(summary, LATE, _late),
         _by_problem(summary, DIVERSITY, _diversity),
         _by_problem(summary, BURDEN, _burden),
         _tables(summary),
@@ -75,11 +80,14 @@ def _default(default: DefaultFigures | None) -> str:
         f'The default, guarded: **{claim.word}** for "nowhere worse than random by more than {claim.delta:.0%}", all '
         f"problems at once at 95 %. Mean nAUC {default.mean:.3f}, worst {default.worst:.3f}."
     )
-    lines = [head, "", "| problem | nAUC | bounds of exp E log ratio | 95th percentile |", "|---|---:|---|---:|"]
+    columns = ["problem", "nAUC", "bounds of exp E log ratio", "95th percentile", "last tenth of the rounds"]
+    lines = [head, "", _row(columns), "|---|---:|---|---:|---:|"]
     for task, value in default.nauc.items():
-        lines.append(f"| {task} | {value:.3f} | {_ends(claim.bounds[task])} | {claim.worst[task]:.3f} |")
+        ends, worst, late = _ends(claim.bounds[task]), f"{claim.worst[task]:.3f}", f"{default.late[task]:.3f}"
+        lines.append(_row([task, f"{value:.3f}", ends, worst, late]))
     beside = [f"{name} {mean:.3f} (worst {worst:.3f})" for name, (mean, worst) in _best_first(default)]
-    lines += ["", f"Mean nAUC of others over the same problems and all pool sizes: {', '.join(beside)}."]
+    if beside:
+        lines += ["", f"Mean nAUC of others over the same problems and all pool sizes: {', '.join(beside)}."]
     rivals = [default.rivals[name][0] for name in RIVALS if name in default.rivals]
     if rivals:
         lines += ["", f"Against the best of {', '.join(RIVALS)}: {default.mean / min(rivals) - 1:+.1%}."]
@@ -98,17 +106,21 @@ def _claims(summary: Summary) -> str:
     return "\n".join([head, "", "| claim | in words | verdict | evidence |", "|---|---|---|---|", *rows])
 
 
-def _naucs(summary: Summary) -> str:
-    return _by_problem(summary, NAUC, _nauc)
-
-
 def _nauc(summary: Summary, task: str, name: str) -> str:
     cells = {g: c for (t, s, g), c in summary.cells.items() if (t, s) == (task, name)}
     values = [cell.nauc for cell in cells.values()]
     words = {summary.verdicts[task, name, g] for g in cells}
     mark = MARKS["loses"] if "loses" in words else MARKS["safe"] if words == {"safe"} else ""
-    ends = f" ({min(values):.2f}-{max(values):.2f})" if len(values) > 1 else ""
-    return f"{np.mean(values):.2f}{mark}{ends}"
+    return f"{np.mean(values):.2f}{mark}{_range(values)}"
+
+
+def _late(summary: Summary, task: str, name: str) -> str:
+    values = [np.exp(r.log_late.mean()) for (t, s, _), r in summary.runs.items() if (t, s) == (task, name)]
+    return f"{np.mean(values):.2f}{_range(values)}"
+
+
+def _range(values: list[float]) -> str:
+    return f" ({min(values):.2f}-{max(values):.2f})" if len(values) > 1 else ""
 
 
 def _diversity(summary: Summary, task: str, name: str) -> str:
@@ -204,6 +216,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "task": task, "strategy": strategy, "gamma": gamma, "nauc": cell.nauc, "nauc_log": cell.nauc_log,
             "low": cell.interval.low if cell.interval else None, "high": cell.interval.high if cell.interval else None,
             "p": cell.p, "repetitions": cell.repetitions, "verdict": summary.verdicts[task, strategy, gamma],
+            "late": float(np.exp(summary.runs[task, strategy, gamma].log_late.mean())),
             "diversity": _mean(summary.runs[task, strategy, gamma].own.diversity),
             "burden": str(summary.burdens[task, strategy, gamma]),
             "cpu_seconds": summary.runs[task, strategy, gamma].own.seconds["cpu"],
@@ -225,7 +238,7 @@ def _default_json(default: DefaultFigures | None) -> dict[str, Any] | None:
     bounds = {task: [one.low, one.high] if one else None for task, one in default.claim.bounds.items()}
     return {
         "verdict": default.claim.word, "delta": default.claim.delta, "bounds": bounds,
-        "nauc": dict(default.nauc), "mean": default.mean, "worst": default.worst,
+        "nauc": dict(default.nauc), "late": dict(default.late), "mean": default.mean, "worst": default.worst,
         "rivals": {name: {"mean": mean, "worst": worst} for name, (mean, worst) in default.rivals.items()},
     }  # fmt: skip
 

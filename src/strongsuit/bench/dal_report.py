@@ -37,6 +37,11 @@ class Runs:
         return np.log(self.own.areas.linear) - np.log(self.random.areas.linear)
 
     @property
+    def log_late(self) -> np.ndarray:
+        """(s,) mean log error of the last rounds less that of random."""
+        return self.own.late - self.random.late
+
+    @property
     def log_rmse(self) -> np.ndarray:
         """(s,) mean log RMSE over label counts less that of random."""
         return 0.5 * (self.own.areas.log - self.random.areas.log)
@@ -54,10 +59,11 @@ class TableLine:
 @dataclass(frozen=True)
 class DefaultFigures:
     """The product's default over problems: the claim that it is never worse than random, its mean and worst nAUC, and
-    those of rivals over problems and pool sizes."""
+    those of rivals over problems and pool sizes; `late` is its error in the last rounds over that of random."""
 
     claim: Claim
     nauc: Mapping[str, float]
+    late: Mapping[str, float]
     mean: float
     worst: float
     rivals: Mapping[str, tuple[float, float]]
@@ -165,6 +171,7 @@ def _default(key: Key, runs: Mapping[Name, Runs], cells: Mapping[Name, Cell]) ->
         if values and rival != AUTO:
             rivals[rival] = (float(np.mean(values)), float(np.max(values)))
     values = list(nauc.values())
+    late = {task: float(np.exp(one.log_late.mean())) for task, one in own.items()}
     return DefaultFigures(
-        decide(key_for(key, "claim"), areas), nauc, float(np.mean(values)), float(np.max(values)), rivals
+        decide(key_for(key, "claim"), areas), nauc, late, float(np.mean(values)), float(np.max(values)), rivals
     )

@@ -17,6 +17,7 @@ from strongsuit.errors import InputError
 
 POOL_BATCHES = 10  # random batches whose diversity stands for the pool's
 STEPS_BELOW = 5  # a run of the data burden ends after so many steps below the cutoff, counted in all
+LATE = 0.1  # the last share of a curve, which the linear area hardly sees
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,14 @@ def log_area(labels: np.ndarray, error: np.ndarray) -> np.ndarray:
     if np.any(np.asarray(error) <= 0):
         raise InputError("the logarithm of an error needs positive errors: a curve reached 0")
     return area(labels, np.log(error)) / (labels[-1] - labels[0])
+
+
+def late_log(error: np.ndarray) -> np.ndarray:
+    """Mean (...) of log error (..., t) over the last LATE of the label counts, at least one; errors > 0."""
+    last = np.asarray(error)[..., -max(1, round(LATE * np.shape(error)[-1])) :]
+    if np.any(last <= 0):
+        raise InputError("the logarithm of an error needs positive errors: a curve reached 0")
+    return np.log(last).mean(axis=-1)
 
 
 def areas(labels: np.ndarray, error: np.ndarray) -> Areas:

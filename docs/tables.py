@@ -173,7 +173,8 @@ def dal() -> str:
     """The reports of `strongsuit bench report --out docs/results/dal_PROTOCOL`, one a protocol, with their pictures."""
     parts = []
     for path in sorted(RESULTS.glob("dal_*/dal.md")):
-        shown = [f"![{words}](results/{path.parent.name}/{name}.png)" for name, words in _DAL_PICTURES]
+        there = [(name, words) for name, words in _DAL_PICTURES if (path.parent / f"{name}.png").exists()]
+        shown = [f"![{words}](results/{path.parent.name}/{name}.png)" for name, words in there]
         parts.append("\n\n".join([path.read_text(), *shown]))
     return "\n\n".join(parts) or "*(not measured yet)*"
 

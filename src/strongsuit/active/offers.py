@@ -25,8 +25,8 @@ from strongsuit.errors import InputError
 
 MOST = 50_000  # rows of a table whose features are computed at once: 0.2 GB of gradients, half a minute of one core
 # Even points for each row wanted, and in all at least. The pool sizes of arXiv 2302.00098 go up to 64 a row, but the
-# finer the choice, the more a batch gathers where the score is high: on six problems errors after many rounds are
-# least at 4 to 8 and, on two of the six, above those of random rows at 64. Few rows wanted leave little to gather.
+# finer the choice, the more a batch gathers where the score is high: of six problems (docs/strategies.md) two had
+# errors above those of random rows after many rounds at 64 and below at 8. Few rows wanted leave little to gather.
 CANDIDATES, LEAST_CANDIDATES = 8, 64
 
 

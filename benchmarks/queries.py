@@ -5,7 +5,8 @@
 *large*: 100,000 x 384 float32 features in clusters, 20 classes, 1,000 labels; *propose* is the strategy alone on all
 rows, *ask* the whole call of a session (which offers 50,000 rows of so large a pool), the head's fit included; a
 process for each, its peak memory with the features themselves. *mixing*: both choose b rows of the same evidence;
-margin and k-means is the row of smallest margin in each cluster of the 10 b smallest margins.
+margin and k-means is the row of smallest margin in each cluster of the 10 b smallest margins. The last two columns of
+milliseconds are whole queries: what the head says of all rows is part of them.
 """
 
 from __future__ import annotations
@@ -51,19 +52,18 @@ def started(strategy: str, X: np.ndarray, y: np.ndarray, classes: int, labelled:
     return session.init(root_key(0), learner, X, y=known, strategy=strategy, guarded=False)
 
 
-def evidence_of(strategies: tuple[str, ...], X: np.ndarray, y: np.ndarray, classes: int, labelled: int):
-    """What a trained committee says of all rows, for all of the strategies."""
+def asked_for(needs: frozenset[str], X: np.ndarray, y: np.ndarray, classes: int, labelled: int):
+    """A trained committee's way to say of all rows what some of the fields `needs` ask for."""
     from strongsuit.active.committee import train
     from strongsuit.active.evidence import gather
-    from strongsuit.active.strategies import CLASSIFICATION, find_strategy
     from strongsuit.core import key_for, root_key
 
     key = root_key(0)
-    needs = frozenset().union(*(find_strategy(name, CLASSIFICATION).needs for name in strategies))
     begun = started("random", X, y, classes, labelled)
     pool = begun.pool
     committee = train(key_for(key, "train"), begun.learner, pool, 5, rows=pool.labelled, needs=needs)
-    return gather(key, committee, pool, needs, anchors=pool.labelled, box=(pool.X.min(0), pool.X.max(0)))
+    box = (pool.X.min(0), pool.X.max(0))
+    return lambda fields: gather(key, committee, pool, fields, anchors=pool.labelled, box=box)
 
 
 def large(strategy: str) -> dict:
@@ -83,8 +83,8 @@ def large(strategy: str) -> dict:
     asked = time.process_time() - began - (first_call_seconds() - compiling)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     del begun
-    evidence = evidence_of((strategy,), X, y, CLASSES, LABELLED)
     row = find_strategy(strategy, CLASSIFICATION)
+    evidence = asked_for(row.needs, X, y, CLASSES, LABELLED)(row.needs)
     began, compiling = time.process_time(), first_call_seconds()
     propose(root_key(1), row, evidence, WANTED)
     alone = time.process_time() - began - (first_call_seconds() - compiling)
@@ -103,10 +103,14 @@ def mixing(n: int, p: int, classes: int, b: int) -> dict:
     from strongsuit.core import root_key
 
     X, y = clustered(n, p, classes)
-    evidence = evidence_of(("alfa_mix", "margin"), X, y, classes, 20 * classes)
-    row = find_strategy("alfa_mix", CLASSIFICATION)
+    row, needs = find_strategy("alfa_mix", CLASSIFICATION), frozenset({"proba", "last"})
+    gathered = asked_for(row.needs | needs, X, y, classes, 20 * classes)
+    evidence = gathered(row.needs | needs)
 
-    def plain():
+    def mixed(evidence):
+        return propose(root_key(1), row, evidence, b)
+
+    def plain(evidence):
         from sklearn.cluster import KMeans
 
         score = class_scores.margin(evidence.proba)
@@ -117,11 +121,18 @@ def mixing(n: int, p: int, classes: int, b: int) -> dict:
         label = KMeans(b, n_init=1, random_state=0).fit(Z).labels_
         return [kept[label == one][score[kept[label == one]].argmax()] for one in np.unique(label)]
 
-    ours, theirs = least([lambda: propose(root_key(1), row, evidence, b), plain])
+    ways = [
+        lambda: mixed(evidence),
+        lambda: plain(evidence),
+        lambda: mixed(gathered(row.needs)),
+        lambda: plain(gathered(needs)),
+    ]
+    ours, theirs, whole, their_whole = least(ways)
     return {
         "pool": f"{n:,} x {p}", "classes": classes, "b": b, "ALFA-Mix ms": 1e3 * ours,
-        "margin and k-means ms": 1e3 * theirs, "ratio": ours / theirs,
-        "bar": "holds" if ours <= BAR_MIXING * theirs else "MISSED",
+        "margin and k-means ms": 1e3 * theirs, "ratio": ours / theirs, "whole ALFA-Mix ms": 1e3 * whole,
+        "whole margin and k-means ms": 1e3 * their_whole, "whole ratio": whole / their_whole,
+        "bar": "holds" if whole <= BAR_MIXING * their_whole else "MISSED",
     }  # fmt: skip
 
 

@@ -13,12 +13,13 @@ from strongsuit.active.committee import train
 from strongsuit.active.evidence import gather
 from strongsuit.active.pool import pool_of
 from strongsuit.active.strategy import propose
-from strongsuit.bench import autoal_report, class_tasks
-from strongsuit.bench.autoal_bench import SUITE, TABLES, autoal_plans, compared_rows
+from strongsuit.bench import autoal_report, class_pages, class_tasks
+from strongsuit.bench.autoal_bench import TABLES, autoal_plans, compared_rows
 from strongsuit.bench.autoal_pages import as_json, markdown, write_report
 from strongsuit.bench.autoal_rows import COMPARED
 from strongsuit.bench.class_bench import class_plans, measure, run_class_plans
 from strongsuit.bench.class_digest import class_digests, class_digests_in
+from strongsuit.bench.class_report import summarise
 from strongsuit.bench.class_runs import ClassPlan
 from strongsuit.bench.class_tasks import ClassTask
 from strongsuit.bench.records import read_records
@@ -30,7 +31,7 @@ from strongsuit.learners.softmax import Softmax
 
 
 def summarise_search(records: list[dict]) -> autoal_report.SearchSummary:
-    return autoal_report.summarise_search(class_digests(records, SUITE))
+    return autoal_report.summarise_search(summarise(class_digests(records)))
 
 
 def toy(name: str):
@@ -51,7 +52,7 @@ def test_the_rows_are_the_candidates_votes_and_searches_that_there_are() -> None
     assert {"random", *SEARCHED, "vote", "rank_average", "autoal", "autoal_loss", "autoal_published"} <= set(names)
     assert len(set(names)) == len(names) and all(name in CLASS_STRATEGIES or name in COMPARED for name in names)
     plans = autoal_plans(repeats=2)
-    assert {plan.suite for plan in plans} == {SUITE} and {plan.task for plan in plans} == set(TABLES)
+    assert {plan.task for plan in plans} == set(TABLES)
     assert len(plans) == 2 * len(TABLES) * len(names)
     assert [p.strategy for p in autoal_plans(["toy"], ["autoal"], repeats=1)] == ["random", "autoal"]
     with pytest.raises(InputError, match="no strategy is called 'best'"):
@@ -61,22 +62,19 @@ def test_the_rows_are_the_candidates_votes_and_searches_that_there_are() -> None
 @pytest.mark.parametrize("name", COMPARED)
 def test_forms_of_the_search_run_as_rows_of_the_classification_benchmark(name: str) -> None:
     (record,) = measure(ClassPlan("toy", 1000, name, "linear"))
-    assert record["labels"] == [36, 40, 44] and record["suite"] == "classification"
+    assert record["labels"] == [36, 40, 44]
     if name == "autoal_published":
         assert not record["facts"]
     else:
         assert set(record["facts"][0]["weights"]) == set(SEARCHED)
 
 
-def test_suites_keep_their_records_apart_in_one_folder(tmp_path: Path) -> None:
-    ours, theirs = autoal_plans(["toy"], ["vote"], repeats=1), class_plans(["toy"], ["vote"], repeats=1)
-    assert run_class_plans(ours, tmp_path, jobs=1, workers=here) == 2
+def test_a_run_of_classification_is_not_made_again_for_the_searches(tmp_path: Path) -> None:
+    theirs, ours = class_plans(["toy"], ["margin"], repeats=1), autoal_plans(["toy"], ["margin", "vote"], repeats=1)
     assert run_class_plans(theirs, tmp_path, jobs=1, workers=here) == 2
-    assert run_class_plans(ours, tmp_path, jobs=1, workers=here) == 0
-    records = read_records(tmp_path)
-    for suite in (SUITE, "classification"):
-        (digest,) = class_digests(records, suite)
-        assert len(digest.curves["vote"].repeats) == 1
+    assert run_class_plans(ours, tmp_path, jobs=1, workers=here) == 1
+    (digest,) = class_digests(read_records(tmp_path))
+    assert {name: len(own.repeats) for name, own in digest.curves.items()} == {"random": 1, "margin": 1, "vote": 1}
 
 
 def test_the_published_form_takes_the_largest_sums_of_weighted_picks() -> None:
@@ -96,7 +94,7 @@ def record(strategy: str, repeat: int, gain: float, task: str, seconds: float = 
     middle = 0.6 + gain + 0.001 * repeat
     fact = {"weights": {name: 0.4 if name == "badge" else 0.1 for name in SEARCHED}}
     return {
-        "suite": SUITE, "task": task, "repeat": repeat, "strategy": strategy, "lane": "linear",
+        "suite": "classification", "task": task, "repeat": repeat, "strategy": strategy, "lane": "linear",
         "versions": {"numpy": "2"}, "machine": "here", "labels": [10, 20, 40], "accuracy": [0.5, middle, 0.7],
         "balanced": [0.5, middle, 0.7], "train_seconds": 3.0, "select_seconds": seconds, "cpu_seconds": 7.0,
         "compile_seconds": 0.0, "degraded": {}, "notes": [], "facts": [fact, fact] if strategy == "autoal" else [],
@@ -149,10 +147,11 @@ def test_what_is_not_held_is_said() -> None:
 
 
 def test_weights_over_rounds_are_drawn(tmp_path: Path) -> None:
-    files = write_report(summarise_search(records({"a": 0.01, "b": 0.0}, 3)), tmp_path)
-    names = ["autoal.md", "autoal.png", "autoal_linear_a.json", "autoal_linear_b.json"]
-    assert [path.name for path in files] == names and all(path.stat().st_size for path in files)
-    kept = autoal_report.summarise_search(class_digests_in([tmp_path], SUITE))
+    summary = summarise_search(records({"a": 0.01, "b": 0.0}, 3))
+    files = write_report(summary, tmp_path)
+    assert [path.name for path in files] == ["autoal.md", "autoal.png"] and all(path.stat().st_size for path in files)
+    class_pages.write_report(summary.base, tmp_path)
+    kept = autoal_report.summarise_search(summarise(class_digests_in([tmp_path])))
     assert markdown(kept) == files[0].read_text()
     assert write_report(kept, tmp_path / "again")[1].read_bytes() == files[1].read_bytes()
 
@@ -166,4 +165,6 @@ def test_the_command_runs_and_reports(tmp_path: Path, capsys) -> None:
     said = json.loads(capsys.readouterr().out)
     assert code == 0 and set(said["aulc"]["digits"]) == {"random", "margin", "vote"} and said["verdicts"] == []
     assert main(["bench", "report", out, "--out", str(tmp_path / "page")]) == 0
-    assert "Lane: linear" in capsys.readouterr().out and (tmp_path / "page" / "autoal.md").is_file()
+    assert "Lane: linear" in capsys.readouterr().out and {path.name for path in (tmp_path / "page").iterdir()} == {
+        "autoal.md", "classification.md", "classification_linear_digits.json"
+    }  # fmt: skip

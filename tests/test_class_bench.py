@@ -98,7 +98,7 @@ def test_plans_hold_random_and_a_grid_goes_on_where_it_stopped(tmp_path: Path) -
 
 
 def summarise(records: list[dict], **named: str) -> class_report.ClassSummary:
-    return class_report.summarise(class_digests(records, "classification"), **named)
+    return class_report.summarise(class_digests(records), **named)
 
 
 def record(strategy: str, repeat: int, accuracy: list[float], task: str = "toy") -> dict:
@@ -163,11 +163,9 @@ def test_sets_and_repetitions_measured_apart_are_reported_as_one(tmp_path: Path)
                           ("c", runs("toy", range(5, 9)))):  # fmt: skip
         append_records(tmp_path / part, records)
         folders = [tmp_path / "results"] * (part != "a") + [tmp_path / part]
-        written = write_report(
-            class_report.summarise(class_digests_in(folders, "classification")), tmp_path / "results"
-        )
+        written = write_report(class_report.summarise(class_digests_in(folders)), tmp_path / "results")
         assert [path.name for path in written][:2] == ["classification.md", "classification_linear_toy.json"]
-    kept = class_report.summarise(class_digests_in([tmp_path / "results"], "classification"))
+    kept = class_report.summarise(class_digests_in([tmp_path / "results"]))
     assert markdown(kept) == markdown(summarise(whole))
 
 

@@ -1,16 +1,14 @@
-"""The comparison of searches for a strategy: a suite of the classification benchmark, with its runner and records."""
+"""The comparison of searches for a strategy: rows and tables of the classification benchmark, whose runs it shares."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from strongsuit.active.class_strategies import CLASS_STRATEGIES, SEARCHED
 from strongsuit.bench.autoal_rows import COMPARED
 from strongsuit.bench.class_bench import RANDOM, class_plans
 from strongsuit.bench.class_runs import ClassPlan, find_lane
 
-SUITE = "autoal"
 SEARCH, MEAN_RANK, VOTE, COVERING = "autoal", "rank_average", "vote", "u_herding"
 TABLES = ("letter", "optdigits", "satimage", "segment", "vehicle", "wdbc")
 SEARCHES = (VOTE, MEAN_RANK, "best_of_folds", SEARCH, "autoal_loss", "autoal_lookahead", "autoal_published", "refine")
@@ -32,5 +30,4 @@ def autoal_plans(
 ) -> list[ClassPlan]:
     """All runs of the comparison, for `run_class_plans`: by default all rows on six tables, or on sets of pixels."""
     tables = TABLES if tasks is None and not find_lane(lane).pixels else tasks
-    found = class_plans(tables, strategies or compared_rows(), repeats=repeats, first=first, lane=lane)
-    return [replace(plan, suite=SUITE) for plan in found]
+    return class_plans(tables, strategies or compared_rows(), repeats=repeats, first=first, lane=lane)

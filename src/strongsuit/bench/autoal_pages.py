@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.class_strategies import SEARCHED
-from strongsuit.bench import class_pages
 from strongsuit.bench.autoal_bench import MEAN_RANK, SEARCH
 from strongsuit.bench.autoal_report import DEAREST, REPEATS, SearchSummary
-from strongsuit.bench.class_digest import keep
 from strongsuit.bench.class_pages import EMPTY
 from strongsuit.bench.class_report import Against
 from strongsuit.errors import StoreError
@@ -22,15 +20,15 @@ COLUMNS = 3
 
 
 def markdown(summary: SearchSummary) -> str:
-    """The whole report: verdicts, differences, hindsight, ranks, cost, and the page of the classification benchmark."""
+    """What belongs beside the page of the classification benchmark: verdicts, differences, hindsight, ranks, cost."""
     parts = [_verdicts(summary), *(_differences(summary, base) for base in summary.against), _hindsight(summary)]
-    parts += [_ranks(summary), _cost(summary), class_pages.markdown(summary.base)]
+    parts += [_ranks(summary), _cost(summary)]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 def as_json(summary: SearchSummary) -> dict[str, Any]:
     """The same as plain values."""
-    return class_pages.as_json(summary.base) | {
+    return {
         "verdicts": [{"held": bool(held), "words": words} for held, words in summary.verdicts],
         "against": {
             base: {
@@ -53,13 +51,12 @@ def as_json(summary: SearchSummary) -> dict[str, Any]:
 
 
 def write_report(summary: SearchSummary, folder: Path) -> list[Path]:
-    """The files written into the folder: the page, the figure of weights where there are any, and the digests."""
+    """The files written into the folder: the page, and the figure of weights where there are any."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         page, figure = folder / TABLE_FILE, folder / FIGURE_FILE
         page.write_text(markdown(summary), encoding="utf-8")
-        kept = [keep(one, folder) for one in summary.base.digests]
-        return [page, draw_weights(summary, figure), *kept] if summary.weights else [page, *kept]
+        return [page, draw_weights(summary, figure)] if summary.weights else [page]
     except OSError as error:
         raise StoreError(f"the report cannot be written to {folder}: {error.strerror}") from error
 

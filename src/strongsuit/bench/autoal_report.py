@@ -10,8 +10,8 @@ import numpy as np
 
 from strongsuit.active.class_strategies import SEARCHED
 from strongsuit.bench.autoal_bench import COVERING, MEAN_RANK, SEARCH, SEARCHES, VOTE
-from strongsuit.bench.class_digest import ClassDigest, Curves
-from strongsuit.bench.class_report import Against, ClassSummary, against, summarise
+from strongsuit.bench.class_digest import Curves
+from strongsuit.bench.class_report import Against, ClassSummary, against
 
 BASES = (MEAN_RANK, VOTE)
 SLACK = 0.002  # of accuracy, by which a default may fall behind the mean rank on no set
@@ -48,9 +48,13 @@ class SearchSummary:
         return min((len(c.repeats) for (_, name), c in self.base.curves.items() if name == SEARCH), default=0)
 
 
-def summarise_search(digests: Iterable[ClassDigest], *, lane: str | None = None) -> SearchSummary:
-    """The figures of the digests of one lane. Raises InputError if there are several and none is named."""
-    base = summarise(digests, lane=lane)
+def has_searches(base: ClassSummary) -> bool:
+    """Whether there is something to compare searches with: runs of one of BASES."""
+    return any(name in BASES for _, name in base.curves)
+
+
+def summarise_search(base: ClassSummary) -> SearchSummary:
+    """What the figures of one lane say of searches."""
     found = {name: against(base.curves, name, _searches(base)) for name in BASES}
     return SearchSummary(
         base, found, {task: _best(base, task) for task in base.tasks},

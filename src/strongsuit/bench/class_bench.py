@@ -11,7 +11,7 @@ from strongsuit.active.class_strategies import CLASS_STRATEGIES
 from strongsuit.active.strategies import CLASSIFICATION, find_strategy
 from strongsuit.bench.autoal_rows import COMPARED
 from strongsuit.bench.boss import batches_of
-from strongsuit.bench.class_runs import FACES, ClassPlan, find_lane, run
+from strongsuit.bench.class_runs import FACES, SUITE, ClassPlan, find_lane, run
 from strongsuit.bench.class_tasks import named_class_tasks
 from strongsuit.bench.clock import cpu_clock
 from strongsuit.bench.grids import LIMIT_SECONDS, Progress, first_line, run_cells
@@ -64,11 +64,10 @@ def run_class_plans(
     workers: Callable[..., Iterable[tuple[ClassPlan, Any]]] = spawned,
 ) -> int:
     """How many runs were made; those that the folder `out` has already are skipped, failed ones unless `retry`."""
-    suites = {plan.suite for plan in runs}
     done = {
         _plan_of(record)
         for record in read_records(out)
-        if record.get("suite") in suites and not (retry and record["accuracy"] is None)
+        if record.get("suite") == SUITE and not (retry and record["accuracy"] is None)
     }
     return run_cells(
         runs, out, measure=measure, failures=_failures, done=done, jobs=jobs, limit=limit, progress=progress,
@@ -77,7 +76,7 @@ def run_class_plans(
 
 
 def _plan_of(record: Record) -> ClassPlan:
-    return ClassPlan(*(record[name] for name in ("task", "repeat", "strategy", "lane", "suite")))
+    return ClassPlan(*(record[name] for name in ("task", "repeat", "strategy", "lane")))
 
 
 def measure(plan: ClassPlan) -> list[Record]:
@@ -111,7 +110,7 @@ def measure(plan: ClassPlan) -> list[Record]:
 
 def _head(plan: ClassPlan) -> Record:
     return {
-        "suite": plan.suite, "task": plan.task, "repeat": plan.repeat, "strategy": plan.strategy, "lane": plan.lane,
+        "suite": SUITE, "task": plan.task, "repeat": plan.repeat, "strategy": plan.strategy, "lane": plan.lane,
         "versions": versions(), "machine": machine(),
     }  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.bench.class_runs import SUITE
 from strongsuit.bench.digests import array, gathered, joined, joined_versions, rounded, write_digest
 from strongsuit.bench.records import Record
 
@@ -39,7 +40,6 @@ class Curves:
 class ClassDigest:
     """The runs of one set in one lane: curves by strategy."""
 
-    suite: str
     lane: str
     task: str
     curves: Mapping[str, Curves]
@@ -50,21 +50,21 @@ class ClassDigest:
     @property
     def name(self) -> str:
         """Suite, lane and set."""
-        return f"{self.suite}_{self.lane}_{self.task}"
+        return f"{SUITE}_{self.lane}_{self.task}"
 
 
-def class_digests(records: Iterable[Record], suite: str) -> list[ClassDigest]:
-    """The digests of the records of a suite, by lane and set in the order of the records."""
+def class_digests(records: Iterable[Record]) -> list[ClassDigest]:
+    """The digests of the records, by lane and set in their order."""
     groups: dict[tuple[str, str], list[Record]] = {}
     for record in records:
-        if record.get("suite") == suite:
+        if record.get("suite") == SUITE:
             groups.setdefault((record["lane"], record["task"]), []).append(record)
-    return [_digest(suite, lane, task, own) for (lane, task), own in groups.items()]
+    return [_digest(lane, task, own) for (lane, task), own in groups.items()]
 
 
-def class_digests_in(folders: Iterable[Path], suite: str) -> list[ClassDigest]:
+def class_digests_in(folders: Iterable[Path]) -> list[ClassDigest]:
     """All digests of these folders, of records and of earlier reports: see `strongsuit.bench.digests`."""
-    return gathered(folders, suite, made=lambda found: class_digests(found, suite), parsed=_parsed, merged=merged)
+    return gathered(folders, SUITE, made=class_digests, parsed=_parsed, merged=merged)
 
 
 def merged(before: ClassDigest, after: ClassDigest) -> ClassDigest:
@@ -102,13 +102,12 @@ def _joined(before: Curves, after: Curves) -> Curves:
     )
 
 
-def _digest(suite: str, lane: str, task: str, records: list[Record]) -> ClassDigest:
+def _digest(lane: str, task: str, records: list[Record]) -> ClassDigest:
     groups: dict[str, dict[int, Record]] = {}
     for record in records:
         if record["accuracy"] is not None:
             groups.setdefault(record["strategy"], {})[record["repeat"]] = record
     return ClassDigest(
-        suite=suite,
         lane=lane,
         task=task,
         curves={name: _curves([own[repeat] for repeat in sorted(own)]) for name, own in groups.items()},
@@ -143,7 +142,7 @@ def _weights(runs: Sequence[Record]) -> dict[str, np.ndarray]:
 def keep(digest: ClassDigest, folder: Path) -> Path:
     """The file that it is kept in."""
     head = {
-        "suite": digest.suite, "lane": digest.lane, "task": digest.task, "failures": digest.failures,
+        "suite": SUITE, "lane": digest.lane, "task": digest.task, "failures": digest.failures,
         "machines": digest.machines, "versions": digest.versions,
     }  # fmt: skip
     return write_digest(folder, digest.name, head, (_plain(name, own) for name, own in digest.curves.items()))
@@ -171,6 +170,6 @@ def _parsed(stored: dict[str, Any]) -> ClassDigest:
         for one in stored["runs"]
     }
     return ClassDigest(
-        stored["suite"], stored["lane"], stored["task"], curves, tuple(stored["failures"]), tuple(stored["machines"]),
+        stored["lane"], stored["task"], curves, tuple(stored["failures"]), tuple(stored["machines"]),
         stored["versions"],
     )  # fmt: skip

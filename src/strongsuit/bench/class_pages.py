@@ -24,7 +24,10 @@ WINS = (
     "Share, in percent, of rounds and repetitions in which the row is more accurate than the column, mean over sets, "
     "ties half:"
 )
-RANKS = "Strategy by strategy: mean share of pairings won, mean rank by area, CPU seconds of a query (mean over sets):"
+RANKS = (
+    "Strategy by strategy: mean share of pairings won, mean rank by area among those that ran on all sets, CPU seconds "
+    "of a query (mean over sets):"
+)
 
 
 def markdown(summary: ClassSummary) -> str:
@@ -118,7 +121,8 @@ def _ranks(summary: ClassSummary) -> str:
     lines = [RANKS, "", "| strategy | wins | rank | query |", "| --- | ---: | ---: | ---: |"]
     for name in summary.strategies:
         share = 100 * summary.win_rate(name, summary.strategies)
-        lines.append(f"| {name} | {share:.0f} % | {ranks.get(name, np.nan):.1f} | {_query(summary, name):.3g} |")
+        rank = f"{ranks[name]:.1f}" if name in ranks else EMPTY
+        lines.append(f"| {name} | {share:.0f} % | {rank} | {_query(summary, name):.3g} |")
     return "\n".join(lines)
 
 

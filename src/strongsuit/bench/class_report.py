@@ -72,14 +72,14 @@ class ClassSummary:
         return float(np.mean(found)) if found else float("nan")
 
     def ranks(self, among: Iterable[str] | None = None) -> dict[str, float]:
-        """The mean rank of each strategy by area, among all or these, over sets and repetitions; 1 is best."""
+        """The mean rank of each strategy by area, among all or these, over sets and repetitions; 1 is best. Strategies
+        that ran on some sets only have none: among fewer rivals a rank means something else."""
         names = [name for name in dict.fromkeys(name for _, name in self.curves) if among is None or name in among]
+        names = [name for name in names if all((task, name) in self.curves for task in self.tasks)]
         places: dict[str, list[float]] = {name: [] for name in names}
         for task in self.tasks:
-            own = {name: self.curves[task, name] for name in names if (task, name) in self.curves}
-            if not own:
-                continue
-            for repeat in sorted(set.intersection(*(set(c.repeats) for c in own.values()))):
+            own = {name: self.curves[task, name] for name in names}
+            for repeat in sorted(set.intersection(*(set(c.repeats) for c in own.values())) if own else ()):
                 areas = {name: c.aulc[c.repeats.index(repeat)] for name, c in own.items()}
                 for name, value in areas.items():
                     better = sum(other > value for other in areas.values())

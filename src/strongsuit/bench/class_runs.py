@@ -38,13 +38,12 @@ class Lane:
 
 @dataclass(frozen=True)
 class ClassPlan:
-    """One run, of this benchmark or of another that measures the same way."""
+    """One run."""
 
     task: str
     repeat: int
     strategy: str
     lane: str
-    suite: str = SUITE
 
     def __str__(self) -> str:
         return f"{self.task} {self.strategy} run {self.repeat}"

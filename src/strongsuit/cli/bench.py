@@ -13,8 +13,9 @@ import typer
 from strongsuit.cli.progress import stages
 
 PARTITION, DAL, CLASSIFICATION, IMAGES, AUTOAL = "partition", "dal", "classification", "images", "autoal"
-KEPT = (DAL, CLASSIFICATION, AUTOAL)  # whose reports keep digests
-SUITES = (PARTITION, DAL, CLASSIFICATION, IMAGES, AUTOAL)  # images: classification of pictures alone
+KEPT = (DAL, CLASSIFICATION)  # whose reports keep digests
+CLASSES = (CLASSIFICATION, IMAGES, AUTOAL)  # of classification: all, pictures alone, what a search is compared with
+SUITES = (PARTITION, DAL, *CLASSES)
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -93,18 +94,15 @@ def run(
             from strongsuit.bench.partition_bench import grid, run_grid
 
             run_grid(grid(_words(tables), _words(methods), seeds=seeds, learner=learner, split=split), out, **given)
-        elif suite in (CLASSIFICATION, IMAGES):
+        elif suite in CLASSES:
+            from strongsuit.bench.autoal_bench import autoal_plans
             from strongsuit.bench.class_bench import class_plans, run_class_plans
 
-            grid_ = class_plans(
-                _words(tables), _words(strategies), repeats=repeats, first=first, lane=lane, pictures=suite == IMAGES
-            )
-            run_class_plans(grid_, out, **given)
-        elif suite == AUTOAL:
-            from strongsuit.bench.autoal_bench import autoal_plans
-            from strongsuit.bench.class_bench import run_class_plans
-
-            grid_ = autoal_plans(_words(tables), _words(strategies), repeats=repeats, first=first, lane=lane)
+            which = {"repeats": repeats, "first": first, "lane": lane}
+            if suite == AUTOAL:
+                grid_ = autoal_plans(_words(tables), _words(strategies), **which)
+            else:
+                grid_ = class_plans(_words(tables), _words(strategies), **which, pictures=suite == IMAGES)
             run_class_plans(grid_, out, **given)
         else:
             from strongsuit.bench.dal_bench import plans, run_plans
@@ -116,10 +114,8 @@ def run(
             run_plans(grid_, out, **given)
     if suite == PARTITION:
         _show([out], out, split, learner, as_json)
-    elif suite in (CLASSIFICATION, IMAGES):
+    elif suite in CLASSES:
         _show_classes([out], out, lane, as_json)
-    elif suite == AUTOAL:
-        _show_searches([out], out, lane, as_json)
     else:
         _show_dal([out], out, protocol, as_json)
 
@@ -131,7 +127,7 @@ def report(
     split: Annotated[str | None, typer.Option(help="Which split, if the records hold both.")] = None,
     learner: Annotated[str | None, typer.Option(help="Which learner, if the records hold several.")] = None,
     protocol: Annotated[str | None, typer.Option(help="dal: which protocol, if the records hold several.")] = None,
-    lane: Annotated[str | None, typer.Option(help="classification, autoal: which lane, if there are several.")] = None,
+    lane: Annotated[str | None, typer.Option(help="classification: which lane, if there are several.")] = None,
     as_json: Json = False,
 ) -> None:
     """Tables of test errors with paired tests, and verdicts: of deployed models, or of strategies and claims.
@@ -148,9 +144,7 @@ def report(
 
     suites = {record.get("suite") for folder in folders for record in read_records(folder)}
     suites |= {suite for suite in KEPT for folder in folders if digest_files(folder, suite)}
-    if AUTOAL in suites:
-        _show_searches(folders, out, lane, as_json)
-    elif CLASSIFICATION in suites:
+    if CLASSIFICATION in suites:
         _show_classes(folders, out, lane, as_json)
     elif DAL in suites:
         _show_dal(folders, out, protocol, as_json)
@@ -181,25 +175,20 @@ def _show_dal(folders: Sequence[Path], out: Path | None, protocol: str | None, a
 
 
 def _show_classes(folders: Sequence[Path], out: Path | None, lane: str | None, as_json: bool) -> None:
+    from strongsuit.bench import autoal_pages, class_pages
+    from strongsuit.bench.autoal_report import has_searches, summarise_search
     from strongsuit.bench.class_digest import class_digests_in
-    from strongsuit.bench.class_pages import as_json as plain
-    from strongsuit.bench.class_pages import markdown, write_report
     from strongsuit.bench.class_report import summarise
 
-    summary = summarise(class_digests_in(folders, CLASSIFICATION), lane=lane)
-    files = write_report(summary, out) if out else []
-    _say(plain(summary) if as_json else markdown(summary), files)
-
-
-def _show_searches(folders: Sequence[Path], out: Path | None, lane: str | None, as_json: bool) -> None:
-    from strongsuit.bench.autoal_pages import as_json as plain
-    from strongsuit.bench.autoal_pages import markdown, write_report
-    from strongsuit.bench.autoal_report import summarise_search
-    from strongsuit.bench.class_digest import class_digests_in
-
-    summary = summarise_search(class_digests_in(folders, AUTOAL), lane=lane)
-    files = write_report(summary, out) if out else []
-    _say(plain(summary) if as_json else markdown(summary), files)
+    base = summarise(class_digests_in(folders), lane=lane)
+    told: list[tuple[Any, Any]] = [(class_pages, base)]
+    if has_searches(base):
+        told.insert(0, (autoal_pages, summarise_search(base)))
+    files = [path for pages, summary in told for path in pages.write_report(summary, out)] if out else []
+    if as_json:
+        _say({name: value for pages, summary in told for name, value in pages.as_json(summary).items()}, files)
+    else:
+        _say("\n".join(pages.markdown(summary) for pages, summary in told), files)
 
 
 def _say(report: dict[str, Any] | str, files: Sequence[Path]) -> None:

@@ -169,17 +169,19 @@ def _cell(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def dal() -> str:
-    """The reports of `strongsuit bench report --out docs/results/dal_PROTOCOL`, one a protocol, with their pictures."""
+def stored(pages: str, pictures: tuple[tuple[str, str], ...] = ()) -> str:
+    """The pages below `docs/results` that reports have written, with those of their pictures (name, words) that
+    exist."""
     parts = []
-    for path in sorted(RESULTS.glob("dal_*/dal.md")):
-        there = [(name, words) for name, words in _DAL_PICTURES if (path.parent / f"{name}.png").exists()]
+    for path in sorted(RESULTS.glob(pages)):
+        there = [(name, words) for name, words in pictures if (path.parent / f"{name}.png").exists()]
         shown = [f"![{words}](results/{path.parent.name}/{name}.png)" for name, words in there]
         parts.append("\n\n".join([path.read_text(), *shown]))
     return "\n\n".join(parts) or "*(not measured yet)*"
 
 
 _DAL_PICTURES = (("dal_curves", "Test error over labels"), ("dal_pools", "nAUC by strategy and pool size"))
+_WEIGHTS = (("autoal", "The weight of each rule over the labels"),)
 
 
 def campaigns() -> str:
@@ -208,7 +210,9 @@ _CAMPAIGNS = (
 
 FILLED = {
     "campaigns": campaigns,
-    "dal": dal,
+    "dal": partial(stored, "dal_*/dal.md", _DAL_PICTURES),
+    "classes": partial(stored, "classes_*/classification.md"),
+    "searches": partial(stored, "classes_*/autoal.md", _WEIGHTS),
     "public": public,
     "public_other": public_other,
     "recovery": partial(measured, "recovery"),

@@ -11,6 +11,7 @@ import pytest
 
 from strongsuit.bench import class_bench, class_report, class_tasks
 from strongsuit.bench.class_bench import class_plans, measure, run_class_plans
+from strongsuit.bench.class_claims import PUBLISHED, class_claims, share_ahead
 from strongsuit.bench.class_digest import Curves, class_digests, class_digests_in
 from strongsuit.bench.class_pages import as_json, markdown, write_report
 from strongsuit.bench.class_runs import LANES, ClassPlan
@@ -139,6 +140,34 @@ def test_the_default_is_held_to_its_bound() -> None:
 
     assert "never more than 0.5 points below random" in markdown(summary(0.002))
     assert "**not** never" in markdown(summary(0.05))
+
+
+def test_claims_are_reproduced_contradicted_or_open() -> None:
+    levels = {name: 0.5 + 0.002 * win for name, win in PUBLISHED.items()}
+
+    def verdicts(levels: dict[str, float]) -> dict[str, str]:
+        runs = [record(name, r, [0.4, level, level], task)
+                for r in range(9) for task in ("toy", "other") for name, level in levels.items()]  # fmt: skip
+        return {claim.name: claim.verdict for claim in class_claims(summarise(runs))}
+
+    assert set(verdicts(levels).values()) == {"reproduced"}
+    turned = verdicts({name: 1.0 - level for name, level in levels.items()})
+    assert set(turned.values()) == {"contradicted"}
+    some = verdicts({name: levels[name] for name in ("random", "u_herding", "margin")})
+    assert some == {"K1": "undecided", "K2": "undecided", "K3": "not run", "K4": "undecided", "K5": "not run"}
+
+
+def test_a_share_of_rounds_has_the_interval_of_its_repetitions() -> None:
+    ahead = [[0.4, 0.9, 0.9] if r < 6 else [0.4, 0.1, 0.5] for r in range(8)]  # 6 x 1, 2 x 1/4
+    runs = [record("random", r, [0.4, 0.5, 0.5]) for r in range(8)] + [
+        record("auto", r, a) for r, a in enumerate(ahead)
+    ]
+    share = share_ahead(summarise(runs), "auto", "random")
+    error = np.std([1.0] * 6 + [0.25] * 2, ddof=1) / np.sqrt(8)
+    assert (share.mean, share.low, share.high) == pytest.approx((0.8125, 0.8125 - 1.96 * error, 1.0))
+    runs += [record("u_herding", r, [0.4, 0.5, 0.5]) for r in range(8)]
+    assert "Rounds in which it is ahead, ties half: auto of u_herding 81 % (57 to 100)." in markdown(summarise(runs))
+    assert share_ahead(summarise(runs[:1] + runs[8:9]), "auto", "random") is None
 
 
 def test_curves_of_unlike_repetitions_are_compared_on_those_they_share() -> None:

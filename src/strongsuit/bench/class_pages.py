@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.bench.claims import claims_table, plain_claims
 from strongsuit.bench.class_bench import RANDOM
+from strongsuit.bench.class_claims import class_claims, share_ahead
 from strongsuit.bench.class_digest import keep
 from strongsuit.bench.class_report import HARM, ClassSummary
 from strongsuit.bench.class_runs import AUTO, find_lane
@@ -24,6 +26,11 @@ WINS = (
     "Share, in percent, of rounds and repetitions in which the row is more accurate than the column, mean over sets, "
     "ties half:"
 )
+CLAIMS = (
+    "Claims of arXiv 2511.22344 on features of large networks, here: shares of rounds and repetitions in which one is "
+    "ahead, with 95 % intervals over repetitions; those that fall short, or all:"
+)
+FIXED = "u_herding"  # the best single rule there, fixed in advance: what the default is held against
 RANKS = (
     "Strategy by strategy: mean share of pairings won, mean rank by area among those that ran on all sets, CPU seconds "
     "of a query (mean over sets):"
@@ -37,6 +44,7 @@ def markdown(summary: ClassSummary) -> str:
         _default(summary),
         _areas(summary),
         _ranks(summary),
+        claims_table(CLAIMS, class_claims(summary)),
         _wins(summary),
         "\n".join(f"- failed: {line}" for line in summary.failures),
         _origin(summary),
@@ -64,6 +72,7 @@ def as_json(summary: ClassSummary) -> dict[str, Any]:
         },
         "wins": {row: {c: summary.wins(row, c) for c in summary.strategies if c != row} for row in summary.strategies},
         "ranks": summary.ranks(),
+        "claims": plain_claims(class_claims(summary)),
         "query_seconds": {name: _query(summary, name) for name in summary.strategies},
         "repetitions": {task: _repetitions(summary, task) for task in summary.tasks},
         "failures": list(summary.failures),
@@ -93,8 +102,13 @@ def _default(summary: ClassSummary) -> str:
     held = all(one.difference >= -HARM for one in own.values())
     return (
         f"The default, guarded: {'never' if held else '**not** never'} more than {100 * HARM:g} points below random on "
-        f"any set; least difference {100 * own[worst].difference:+.2f} points, on {worst}."
+        f"any set; least difference {100 * own[worst].difference:+.2f} points, on {worst}.{_ahead(summary)}"
     )
+
+
+def _ahead(summary: ClassSummary) -> str:
+    share = share_ahead(summary, AUTO, FIXED)
+    return f" Rounds in which it is ahead, ties half: {share}." if share else ""
 
 
 def _areas(summary: ClassSummary) -> str:

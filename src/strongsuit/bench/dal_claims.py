@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
 
+from strongsuit.bench.claims import CONTRADICTED, REPRODUCED, UNDECIDED, UNTESTED, Tested
 from strongsuit.bench.dal_report import Summary
 from strongsuit.core.keys import key_for, root_key
 from strongsuit.core.metrics import holm
 from strongsuit.core.verdicts import LEVEL, bca_interval, safe, sign_flip_p
 
-REPRODUCED, CONTRADICTED, UNDECIDED, UNTESTED = "reproduced", "contradicted", "undecided", "not run"
 PUBLISHED = (
     "gsx", "gsy", "gsxy", "qbc", "qbc_div", "qbc_div_den", "bald_dropout", "emoc", "learning_loss", "true_loss",
 )  # fmt: skip
@@ -24,16 +23,6 @@ COLLAPSE = 0.5  # of the diversity of a random batch
 DRAWS = 2_000
 NARROW = (0.8, 1.0)  # the mean nAUC of a method that wins narrowly
 STAND_IN = "ADM-L"
-
-
-@dataclass(frozen=True)
-class Tested:
-    """A claim, what the records say of it, and the figures behind."""
-
-    name: str
-    words: str
-    verdict: str
-    evidence: str
 
 
 def claims(summary: Summary) -> list[Tested]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from strongsuit.bench.claims import claims_table, plain_claims
 from strongsuit.bench.dal_claims import claims
 from strongsuit.bench.dal_digest import keep
 from strongsuit.bench.dal_report import RIVALS, DefaultFigures, Summary
@@ -101,9 +102,7 @@ def _best_first(default: DefaultFigures) -> list[tuple[str, tuple[float, float]]
 def _claims(summary: Summary) -> str:
     if not summary.cells:
         return ""
-    rows = [f"| {c.name} | {c.words} | {c.verdict} | {c.evidence} |" for c in claims(summary)]
-    head = "Claims of arXiv 2302.00098 under this protocol:"
-    return "\n".join([head, "", "| claim | in words | verdict | evidence |", "|---|---|---|---|", *rows])
+    return claims_table("Claims of arXiv 2302.00098 under this protocol:", claims(summary))
 
 
 def _nauc(summary: Summary, task: str, name: str) -> str:
@@ -224,9 +223,9 @@ def as_json(summary: Summary) -> dict[str, Any]:
         for (task, strategy, gamma), cell in summary.cells.items()
     ]  # fmt: skip
     tables = {name: {"mean": line.mean, "by_table": dict(line.by_table)} for name, line in summary.tables.items()}
-    found = [{"claim": c.name, "words": c.words, "verdict": c.verdict, "evidence": c.evidence} for c in claims(summary)]
     return {
-        "suite": SUITE, "protocol": summary.protocol, "cells": cells, "tables": tables, "claims": found,
+        "suite": SUITE, "protocol": summary.protocol, "cells": cells, "tables": tables,
+        "claims": plain_claims(claims(summary)),
         "default": _default_json(summary.default), "failures": list(summary.failures),
         "machines": list(summary.machines), "versions": dict(summary.versions),
     }  # fmt: skip

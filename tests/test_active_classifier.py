@@ -52,7 +52,7 @@ def test_a_loop_over_the_rows_without_a_label() -> None:
     assert_array_equal(model.classes_[model.predict_proba(X).argmax(1)], model.predict(X))
     curve = model.learning_curve_
     assert len(curve) and curve["error"].between(0, 1).all()
-    assert model.batch_["why"].str.contains("u_herding|random").all()
+    assert model.batch_["why"].str.contains("wide_herding|random").all()
 
 
 def test_the_same_seed_gives_the_same_rows_and_pickles() -> None:

@@ -89,15 +89,15 @@ def test_the_random_start_is_the_default_and_the_guard_keeps_its_share() -> None
     _, batch = ask(init(KEY, Softmax(), X, outputs=3), 20)
     assert batch.strategy == "random" and (batch.role == START).all()
     session, batch = ask(init(KEY, Softmax(), X, outputs=3, start="cover"), 20)
-    assert (batch.role == AUDIT).sum() == 10 and (batch.role == ACTIVE).sum() == 10
+    assert (batch.role == AUDIT).sum() == 2 and (batch.role == ACTIVE).sum() == 18
     audit = batch.index[batch.role == AUDIT]
-    assert set(audit) == set(session.stream[:10])  # blindly, whatever coverage would have liked
+    assert set(audit) == set(session.stream[:2])  # blindly, whatever coverage would have liked
     session = tell(session, audit, np.eye(3)[number[audit]])
     session, batch = ask(session, 20)  # labels that the choice may not see
     assert "no_labels" in batch.degraded
     known = np.flatnonzero(session.pool.pending)
     later = ask(tell(session, known, np.eye(3)[number[known]]), 10)[1]
-    assert later.strategy == "u_herding" and later.degraded == ""
+    assert later.strategy == "wide_herding" and later.degraded == ""
 
 
 def test_numbers_may_begin_with_coverage_too() -> None:
@@ -114,7 +114,7 @@ def test_estimators_begin_without_a_label() -> None:
     names = np.array(["ape", "bee", "cow"])[number]
     model = ActiveClassifier(classes=["ape", "bee", "cow"], start="cover", random_state=0).fit(X, [None] * 90)
     asked = model.query(n=12)
-    assert model.batch_["why"].str.contains("u_herding").sum() == 6
+    assert model.batch_["why"].str.contains("wide_herding").sum() == 10
     assert model.teach(asked, names[asked]).score(X, names) > 0.8
     number_model = ActiveRegressor("ridge", start="cover", random_state=0).fit(X, np.full(90, np.nan))
     assert len(number_model.query(n=5)) == 5
@@ -125,8 +125,8 @@ def test_a_pool_without_a_labelled_table(tmp_path: Path, capsys) -> None:
     pool = pd.DataFrame(X, columns=list("abc")).assign(sample=[f"s{i}" for i in range(90)])
     declared = {"target": "kind", "id": "sample", "classes": ["ape", "bee", "cow"], "n": 8}
     found = suggest(pool, **declared, start="cover")
-    assert found.facts["labelled"] == 0 and found.facts["strategy"] == "u_herding"
-    assert found.facts["degraded"] == "no_labels" and found.facts["random"] == 4
+    assert found.facts["labelled"] == 0 and found.facts["strategy"] == "wide_herding"
+    assert found.facts["degraded"] == "no_labels" and found.facts["random"] == 1
     assert "no label yet that a choice may see" in found.text
     by_chance = suggest(pool, **declared)
     assert by_chance.facts["strategy"] == "random" and by_chance.facts["random"] == 0

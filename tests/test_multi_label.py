@@ -199,7 +199,7 @@ def test_an_estimator_of_several_labels() -> None:
     for _ in range(2):
         rows = model.query(n=8)
         model.teach(rows, truth[rows], annotator="ann")
-    assert model.labelled_.sum() == 56 and model.batch_["why"].str.contains("u_herding|random").all()
+    assert model.labelled_.sum() == 56 and model.batch_["why"].str.contains("wide_herding|random").all()
     assert model.predict(X).shape == truth.shape and (model.predict(X) == truth).mean() > 0.9
     assert model.predict_proba(X).shape == (120, 3) and 0.7 < model.score(X, truth) <= 1.0
     curve = model.learning_curve_
@@ -238,7 +238,7 @@ def test_tables_with_a_column_for_each_label(tmp_path: Path, capsys) -> None:
     asked = {"target": ["red", "round", "soft"], "id": "sample", "n": 6}
     found = suggest(pool, labelled=known, multi_label=True, **asked)
     assert found.facts["labels"] == ["red", "round", "soft"] and found.facts["task"] == "classification"
-    assert len(found.frame) == 6 and found.facts["strategy"] == "u_herding"
+    assert len(found.frame) == 6 and found.facts["strategy"] == "wide_herding"
     assert "share of wrong labels" in found.text and found.facts["curve"]["points"][-1]["error"] < 0.3
     first = suggest(pool, multi_label=True, start="cover", **asked)
     assert first.facts["degraded"] == "no_labels" and first.facts["labelled"] == 0

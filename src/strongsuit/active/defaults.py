@@ -8,7 +8,7 @@ from strongsuit.active.choice import Choice, has_kernel
 from strongsuit.active.strategies import CLASSIFICATION, REGRESSION
 
 DEFAULT, START_STRATEGY = "qbc_gsxy", "lcmd_x"
-CLASS_DEFAULT = "u_herding"
+CLASS_DEFAULT = "wide_herding"
 
 
 def default_strategy(learner: Any) -> str:

@@ -20,8 +20,7 @@ from strongsuit.core.learner import fit_many, member_keys, predict_many, resume_
 
 TRIAL, TRUSTED, RANDOM = "trial", "trusted", "random"
 SHARES = {TRIAL: 0.5, TRUSTED: 0.1, RANDOM: 1.0}
-PROVEN_SHARE = 0.25  # in trial, of a strategy that has passed the benchmark
-FEWEST, FEWEST_PROVEN = 60, 40  # random rows before a first check
+FEWEST = {TRIAL: 60, TRUSTED: 40}  # random rows before a first check
 FOLDS = 4
 MEMBERS = 3  # of each committee of a check
 DRAWS = 400
@@ -52,19 +51,20 @@ class Verdict:
         return f"{said} (log ratio {self.theta:+.2f}, standard error {self.error:.2f}, {self.audits} random rows)"
 
 
-def share_of(state: str, *, proven: bool) -> float:
-    """The share of a batch that is drawn at random."""
-    return PROVEN_SHARE if state == TRIAL and proven else SHARES[state]
+def first_state(*, proven: bool) -> str:
+    """What a session begins in: on trial, or trusted where the strategy is `proven` by its record in a benchmark."""
+    return TRUSTED if proven else TRIAL
 
 
-def due(pool: Pool, round_: int, state: str, *, proven: bool, last: Verdict | None = None) -> bool:
+def due(pool: Pool, round_: int, state: str, *, last: Verdict | None = None) -> bool:
     """Whether the guard looks now: every second round, once random and active rows are enough, and more than at the
     `last` check."""
-    rows = _tracks(pool)
-    fewest = FEWEST_PROVEN if proven else FEWEST
+    if state == RANDOM or round_ % 2:
+        return False
+    rows, fewest = _tracks(pool), FEWEST[state]
     if last is not None:
         fewest = max(fewest, int(np.ceil(GROWTH * last.size)))
-    return state != RANDOM and round_ % 2 == 0 and min(len(rows[AUDIT]), len(rows[ACTIVE])) >= fewest
+    return min(len(rows[AUDIT]), len(rows[ACTIVE])) >= fewest
 
 
 def check(

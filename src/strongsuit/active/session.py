@@ -82,7 +82,6 @@ class Session:
     stream: np.ndarray
     order: np.ndarray
     guarded: bool = True
-    proven: bool = False
     state: str = TRIAL
     learned: bool = False
     round: int = 0
@@ -106,7 +105,6 @@ def init(
     outputs: int = 1,
     strategy: str | None = None,
     guarded: bool = True,
-    proven: bool = False,
     allow_replicates: bool = False,
     members: int = MEMBERS,
     start: str = AT_RANDOM,
@@ -145,8 +143,8 @@ def init(
     guarded = guarded and strategy != "random"
     # Rules for classes say themselves how they do with few labels; those for numbers wait until the learner is of use.
     return Session(
-        key, learner, chosen, pool, stream, order, guarded, proven, learned=task == CLASSIFICATION,
-        allow_replicates=allow_replicates, members=members, start=start,
+        key, learner, chosen, pool, stream, order, guarded, guard.first_state(proven=chosen.proven),
+        learned=task == CLASSIFICATION, allow_replicates=allow_replicates, members=members, start=start,
     )  # fmt: skip
 
 
@@ -160,7 +158,6 @@ def init_box(
     outputs: int = 1,
     strategy: str | None = None,
     guarded: bool = True,
-    proven: bool = False,
 ) -> Session:
     """A session on a box of inputs; rows X (n, d) whose labels y (n, k) are known may come with it, from outside too.
 
@@ -178,7 +175,8 @@ def init_box(
         raise InputError(f"strategy {strategy!r} looks at true labels: it runs in benchmarks only")
     learner = serving(learner, partial(check_place, chosen, boxed=True))
     guarded, order = guarded and strategy != "random", np.zeros(len(pool), int)
-    return Session(key, learner, chosen, pool, np.empty(0, int), order, guarded, proven, box=box)
+    state = guard.first_state(proven=chosen.proven)
+    return Session(key, learner, chosen, pool, np.empty(0, int), order, guarded, state, box=box)
 
 
 def start_rows(pool: Pool) -> int:
@@ -232,7 +230,7 @@ def _ask(session: Session, b: int) -> tuple[Session, Batch]:
         return _asked(session, index, np.full(len(index), START), "random", "to begin with", "")
     reason = blind(pool.y[pool.labelled & ~_hidden(session)], task_of(session.learner))
     session = _judged(key, session if reason else _taught(key, session))
-    share = guard.share_of(session.state, proven=session.proven) if session.guarded else 0.0
+    share = guard.SHARES[session.state] if session.guarded else 0.0
     audits = min(b, int(np.ceil(share * b)))
     audit = _drawn(session, audits)
     session_, strategy = _strategy(key, session, blinded=bool(reason))
@@ -363,9 +361,7 @@ def _hidden(session: Session) -> np.ndarray:
 def _judged(key: Key, session: Session) -> Session:
     """The session after the guard has looked, if it was time."""
     last = session.verdicts[-1] if session.verdicts else None
-    if not session.guarded or not guard.due(
-        session.pool, session.round, session.state, proven=session.proven, last=last
-    ):
+    if not session.guarded or not guard.due(session.pool, session.round, session.state, last=last):
         return session
     verdict = guard.check(
         key_for(key, "guard"), chosen_learner(session), session.pool, session.order, round_=session.round,

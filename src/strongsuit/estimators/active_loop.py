@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from strongsuit import recipes
 from strongsuit.active import session as loop
 from strongsuit.active.answers import renumbered
-from strongsuit.active.guard import TRIAL, Verdict
+from strongsuit.active.guard import Verdict, first_state
 from strongsuit.active.history import History, look_back
 from strongsuit.active.pool import ROLES, START
 from strongsuit.active.reasons import whys
@@ -202,7 +202,7 @@ class ActiveLoop(BaseEstimator):
 
 def _states(session: loop.Session) -> dict[int, str]:
     """The guard's state in every round."""
-    states, state = {}, TRIAL
+    states, state = {}, first_state(proven=session.strategy.proven)
     for number in range(session.round):
         state = next((verdict.next_state for verdict in session.verdicts if verdict.round == number), state)
         states[number + 1] = state if session.guarded else "off"

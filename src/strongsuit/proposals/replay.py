@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from strongsuit.active.guard import RANDOM, TRIAL, Verdict
+from strongsuit.active.guard import RANDOM, Verdict
 from strongsuit.active.memory import Recorded
 from strongsuit.active.pool import ACTIVE, AUDIT, AVAILABLE, EXCLUDED, LABELLED, PENDING, START
 from strongsuit.active.session import RESERVED, Batch, Session, init
@@ -59,7 +59,7 @@ def session_of(view: View, round_: int, learner: Any, strategy: str, recipe: Rec
     last = view.guards[-1] if view.guards else {}
     return replace(
         session, pool=pool, stream=stream, order=known.order, round=round_ - 1, price=inputs.price,
-        state=_guard_state(last), verdicts=_verdicts(last), past=_past(view),
+        state=_guard_state(last) or session.state, verdicts=_verdicts(last), past=_past(view),
         learned=session.learned or any(one.get("learned") == recipe.learner for one in view.guards),
     )  # fmt: skip
 
@@ -112,8 +112,9 @@ def _role(source: str, guard: Mapping[str, Any], strategy: str) -> int:
 
 
 def _guard_state(guard: Mapping[str, Any]) -> str:
+    """The state that a round left, "" if it left none."""
     state = guard.get("state")
-    return state if state and state != "off" else TRIAL
+    return state if state and state != "off" else ""
 
 
 def _verdicts(guard: Mapping[str, Any]) -> tuple[Verdict, ...]:

@@ -201,7 +201,7 @@ def _session(
         session.pool, state=universe.state, role=universe.role, reserved=reserved & (universe.state == AVAILABLE)
     )
     order, rounds = universe.order, max(0, int(universe.order.max(initial=0)))
-    return replace(session, pool=pool, stream=stream, order=order, round=rounds, state=universe.guard)
+    return replace(session, pool=pool, stream=stream, order=order, round=rounds, state=universe.guard or session.state)
 
 
 def _priced(session: Session, price: np.ndarray | None) -> Session:

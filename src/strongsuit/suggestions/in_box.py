@@ -125,8 +125,8 @@ def _session(box: Box, X: Any, y: Any, strategy: str, learner: Any, guarded: boo
     frame = X if isinstance(X, pd.DataFrame) else pd.DataFrame(index=range(len(rows)))
     order = _rounds(frame)
     pool = replace(pool, state=state, role=_roles(frame))
-    last = frame[STATE].to_numpy()[order.argmax()] if STATE in frame else TRIAL
-    found = last if last in (TRIAL, TRUSTED, RANDOM) else TRIAL
+    last = frame[STATE].to_numpy()[order.argmax()] if STATE in frame else ""
+    found = last if last in (TRIAL, TRUSTED, RANDOM) else session.state
     return replace(session, pool=pool, order=order, round=int(order.max()), state=found)
 
 

@@ -82,9 +82,9 @@ class Universe:
         return int(self.labelled[len(self.given) :].sum())
 
     @property
-    def guard(self) -> str:
-        """The guard's state when the last batch was asked for."""
-        return self.states[max(self.states)] if self.states else TRIAL
+    def guard(self) -> str | None:
+        """The guard's state when the last batch was asked for, None if nothing says so."""
+        return self.states[max(self.states)] if self.states else None
 
 
 @dataclass(frozen=True)

@@ -51,14 +51,20 @@ def _guard(facts: dict[str, Any], verdicts: Sequence[Verdict]) -> list[str]:
     said = [f"Guard: {verdict.sentence()}." for verdict in verdicts[-1:] if np.isfinite(verdict.theta)]
     if facts["state"] == TRIAL:
         share = "half of each batch is random until it has proved itself"
-        there = f"{facts['audits']} and {facts['actives']} are there"
-        judged = f"it is judged every second round from {FEWEST} random and {FEWEST} chosen labels on, {there}"
-        return [*said, f"Guard: the strategy is on trial, {share}; {judged}."]
+        return [*said, f"Guard: the strategy is on trial, {share}; {_judged(facts, TRIAL)}."]
+    if facts["state"] == TRUSTED and facts["audits"] < FEWEST[TRUSTED]:
+        share = "is trusted for its record in the benchmark; a tenth of each batch is random to watch it"
+        return [f"Guard: the strategy {share}; {_judged(facts, TRUSTED)}."]
     words = {
         TRUSTED: "Guard: the strategy is trusted; a tenth of each batch stays random to watch it.",
         RANDOM: "Guard: active selection did harm here; all rows are drawn at random.",
     }
     return [*said, *([words[facts["state"]]] if facts["state"] in words else [])]
+
+
+def _judged(facts: dict[str, Any], state: str) -> str:
+    there = f"{facts['audits']} and {facts['actives']} are there"
+    return f"it is judged every second round from {FEWEST[state]} random and {FEWEST[state]} chosen labels on, {there}"
 
 
 def _money(facts: dict[str, Any]) -> list[str]:

@@ -17,8 +17,9 @@ from strongsuit.errors import InputError
 
 
 def per_label(strategy: Strategy) -> Strategy:
-    """The strategy as it chooses where rows have several labels: seen from each label, then averaged."""
-    return replace(strategy, score=None, embed=None, blocks=None, parts=(strategy,), combine=over_labels)
+    """The strategy as it chooses where rows have several labels: seen from each label, then averaged. Its record is
+    of single labels."""
+    return replace(strategy, score=None, embed=None, blocks=None, parts=(strategy,), combine=over_labels, proven=False)
 
 
 def over_labels(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: int) -> Selection:

@@ -88,4 +88,4 @@ def test_the_command_chooses_rows_for_classes(tmp_path: Path, capsys) -> None:
     assert (tmp_path / "c.png").stat().st_size > 1000
     assert main(["strategies"]) == 0
     listed = capsys.readouterr().out
-    assert "Regression:" in listed and "Classification:" in listed and "u_herding" in listed
+    assert "Regression:" in listed and "Classification:" in listed and "* wide_herding" in listed

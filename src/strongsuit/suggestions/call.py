@@ -174,13 +174,17 @@ def suggest(
 
 
 def listed_strategies() -> list[dict[str, Any]]:
-    """The strategies a user may name: name, task, what it chooses, what it needs, where it comes from."""
+    """The strategies a user may name: name, task, what it chooses, what it needs, where it comes from, and whether its
+    record in the benchmark makes the guard trust it from the start."""
     return [
-        {"name": s.name, "task": task, "chooses": s.words, "needs": sorted(s.needs), "source": s.source}
+        {
+            "name": s.name, "task": task, "chooses": s.words, "needs": sorted(s.needs), "source": s.source,
+            "proven": s.proven,
+        }
         for task in (REGRESSION, CLASSIFICATION)
         for s in table_of(task).values()
         if not s.evaluation_only
-    ]
+    ]  # fmt: skip
 
 
 def _session(

@@ -13,6 +13,7 @@ from strongsuit.active import strategy as strategies
 from strongsuit.active.box import Box
 from strongsuit.active.pool import ACTIVE, AUDIT, EXCLUDED, LABELLED, START
 from strongsuit.active.session import ask, fail, fit, init, init_box, start_rows, tell
+from strongsuit.active.strategies import STRATEGIES
 from strongsuit.active.strategy import Strategy
 from strongsuit.core import root_key
 from strongsuit.errors import InputError
@@ -50,10 +51,12 @@ def test_it_begins_at_random_and_then_follows_its_strategy() -> None:
     assert len(np.unique(asked)) == 80 and (session.pool.state[asked] == LABELLED).all()
 
 
-def test_a_strategy_with_a_record_is_trusted_from_the_start_and_watched_all_the_same() -> None:
+def test_a_strategy_with_a_record_is_trusted_from_the_start_and_watched_all_the_same(monkeypatch) -> None:
     X = rows()
-    session, batches = play(init(root_key(0), NETWORK, X), X, 4, 20)
-    assert session.strategy.proven and session.state == guard.TRUSTED
+    named = replace(STRATEGIES["gsx"], proven=True)
+    monkeypatch.setitem(STRATEGIES, "gsx", named)
+    session, batches = play(init(root_key(0), CURVED, X, strategy="gsx"), X, 4, 20)
+    assert session.state == guard.TRUSTED
     assert all((batch.role == AUDIT).sum() == 2 for batch in batches[1:])  # a tenth
     pool = replace(session.pool, role=session.pool.role.copy())
     watching = np.flatnonzero(pool.labelled)[:41]
@@ -66,8 +69,8 @@ def test_a_strategy_with_a_record_is_trusted_from_the_start_and_watched_all_the_
         and not guard.due(pool, 5, guard.TRUSTED)
     )
     box = Box(np.full(2, -1.0), np.full(2, 1.0))
-    assert init_box(root_key(0), NETWORK, box).state == guard.TRUSTED
-    assert init_box(root_key(0), CURVED, box, strategy="gsx").state == guard.TRIAL
+    assert init_box(root_key(0), CURVED, box, strategy="gsx").state == guard.TRUSTED
+    assert init_box(root_key(0), CURVED, box, strategy="lcmd_x").state == guard.TRIAL
 
 
 def test_asking_twice_gives_the_same_rows_and_the_order_of_telling_is_immaterial() -> None:

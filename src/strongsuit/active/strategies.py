@@ -31,12 +31,12 @@ def _row(name: str, words: str, source: str, select, needs: str = "", **changes)
 
 
 def _mixed(
-    name: str, words: str, source: str, combine: Combine, names: tuple[str, ...], more: tuple[str, ...] = (), **changes
+    name: str, words: str, source: str, combine: Combine, names: tuple[str, ...], more: tuple[str, ...] = ()
 ) -> Strategy:
     """The strategy that makes one batch of what those of the table above it propose; it needs `more` than they do."""
     parts = tuple(row for name_ in names for row in _SINGLE if row.name == name_)
     needs = " ".join(sorted(frozenset(more).union(*(part.needs for part in parts))))
-    return _row(name, words, source, uniform, needs, parts=parts, combine=combine, **changes)
+    return _row(name, words, source, uniform, needs, parts=parts, combine=combine)
 
 
 def _inputs_outputs(evidence: Evidence) -> tuple[int, int]:
@@ -125,7 +125,6 @@ _MIXED = (
         "ours",
         shared,
         ("qbc_grad", "qbc_grad", "gsxy"),
-        proven=True,
     ),
     _mixed("vote", "the rows that most of nine rules would choose", "Brams and Fishburn 1978", vote, SEARCHED),
     _mixed("rank_average", "the rows of highest mean rank over nine rules", "Borda 1781", rank_average, SEARCHED),

@@ -39,7 +39,7 @@ class Strategy:
     sees true labels and runs in benchmarks alone; `synthesise` takes the rows that the rest of the row chooses for the
     starts of points of its own, and needs a box; `blocks` are the widths of the embedding's parts. Where there are
     `parts`, other rows of the table, `combine` makes one batch of what these propose. A `proven` one was nowhere worse
-    than random in the benchmark of its task, with the guard and without: the guard trusts it from the start."""
+    than random in the benchmark of its task: the guard trusts it from the start."""
 
     name: str
     words: str

@@ -84,7 +84,7 @@ _SINGLE = (
     _row("u_herding", "the rows that cover best what the classifier doubts", "Bae et al. 2025",
          partial(herding, sigma="labelled"), "proba temperature", score=seen.calibrated_doubt, embed=seen.unit_inputs,
          proven=True),
-    _row("wide_herding", "the rows that cover best what the classifier doubts, seen wider",
+    _row("wide_herding", "the rows that cover best what the classifier doubts, by a wide kernel",
          "ours: sigma times the root of two",
          partial(herding, sigma="labelled", scale=2.0**0.5), "proba temperature", score=seen.calibrated_doubt,
          embed=seen.unit_inputs, proven=True),

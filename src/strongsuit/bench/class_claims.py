@@ -59,16 +59,14 @@ def class_claims(summary: ClassSummary) -> list[Tested]:
 
 
 def share_ahead(summary: ClassSummary, row: str, column: str) -> Share | None:
-    """The share of rounds after the first in which `row` is more accurate, ties half; None without common runs or with
-    one repetition of a set only."""
+    """The share of rounds after the first in which `row` is more accurate, ties half, over the sets of which both have
+    two repetitions or more; None if there are none."""
     means, variances = [], []
     for task in summary.tasks:
         pair = shared(summary.curves.get((task, row)), summary.curves.get((task, column)))
-        if pair is None:
+        if pair is None or len(pair[0]) < 2:
             continue
         one, other = pair
-        if len(one) < 2:
-            return None
         by_repetition = ((one > other) + 0.5 * (one == other))[:, 1:].mean(axis=1)
         means.append(by_repetition.mean())
         variances.append(by_repetition.var(ddof=1) / len(by_repetition))

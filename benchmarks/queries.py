@@ -5,8 +5,8 @@
 *large*: 100,000 x 384 float32 features in clusters, 20 classes, 1,000 labels; *propose* is the strategy alone on all
 rows, *ask* the whole call of a session (which offers 50,000 rows of so large a pool), the head's fit included; a
 process for each, its peak memory with the features themselves. *mixing*: both choose b rows of the same evidence;
-margin and k-means is the row of smallest margin in each cluster of the 10 b smallest margins. The last two columns of
-milliseconds are whole queries: what the head says of all rows is part of them.
+margin and k-means is the row of smallest margin in each cluster of as many smallest margins as ALFA-Mix clusters, and
+beside it of 10 b. Queries are whole: what the head says of all rows is part of them; "rule" leaves that out.
 """
 
 from __future__ import annotations
@@ -98,6 +98,7 @@ def large(strategy: str) -> dict:
 def mixing(n: int, p: int, classes: int, b: int) -> dict:
     """ALFA-Mix beside margin and k-means."""
     from strongsuit.active import class_scores
+    from strongsuit.active.selectors.feature_mixing import cap_level
     from strongsuit.active.strategies import CLASSIFICATION, find_strategy
     from strongsuit.active.strategy import propose
     from strongsuit.core import root_key
@@ -110,29 +111,32 @@ def mixing(n: int, p: int, classes: int, b: int) -> dict:
     def mixed(evidence):
         return propose(root_key(1), row, evidence, b)
 
-    def plain(evidence):
+    reach = -row.score(evidence)[evidence.available] * p**0.5
+    flips = int((reach < cap_level(reach, b, cap=0.2)).sum())
+
+    def plain(evidence, count):
         from sklearn.cluster import KMeans
 
         score = class_scores.margin(evidence.proba)
         kept = np.flatnonzero(evidence.available)
-        kept = kept[np.argsort(-score[kept])[: 10 * b]]
+        kept = kept[np.argsort(-score[kept])[:count]]
         Z = evidence.last[kept, :-1]
         Z = (Z / np.linalg.norm(Z, axis=1, keepdims=True)).astype(np.float64)
         label = KMeans(b, n_init=1, random_state=0).fit(Z).labels_
         return [kept[label == one][score[kept[label == one]].argmax()] for one in np.unique(label)]
 
     ways = [
-        lambda: mixed(evidence),
-        lambda: plain(evidence),
         lambda: mixed(gathered(row.needs)),
-        lambda: plain(gathered(needs)),
+        lambda: plain(gathered(needs), flips),
+        lambda: plain(gathered(needs), 10 * b),
+        lambda: mixed(evidence),
+        lambda: plain(evidence, flips),
     ]
-    ours, theirs, whole, their_whole = least(ways)
+    whole, theirs, fewer, rule, their_rule = least(ways)
     return {
-        "pool": f"{n:,} x {p}", "classes": classes, "b": b, "ALFA-Mix ms": 1e3 * ours,
-        "margin and k-means ms": 1e3 * theirs, "ratio": ours / theirs, "whole ALFA-Mix ms": 1e3 * whole,
-        "whole margin and k-means ms": 1e3 * their_whole, "whole ratio": whole / their_whole,
-        "bar": "holds" if whole <= BAR_MIXING * their_whole else "MISSED",
+        "pool": f"{n:,} x {p}", "classes": classes, "b": b, "rows clustered": flips, "ALFA-Mix ms": 1e3 * whole,
+        "margin and k-means ms": 1e3 * theirs, "ratio": whole / theirs, "of 10 b rows": whole / fewer,
+        "rule": rule / their_rule, "bar": "holds" if whole <= BAR_MIXING * theirs else "MISSED",
     }  # fmt: skip
 
 

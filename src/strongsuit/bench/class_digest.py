@@ -13,7 +13,7 @@ from strongsuit.bench.class_runs import SUITE
 from strongsuit.bench.digests import array, gathered, joined, joined_versions, rounded, write_digest
 from strongsuit.bench.records import Record
 
-DIGITS = 4  # of an accuracy: shares of a few thousand test rows stay apart
+ACCURACY_DIGITS, WEIGHT_DIGITS = 5, 6  # shares of a few thousand test rows stay apart
 
 
 @dataclass(frozen=True)
@@ -152,8 +152,8 @@ def _plain(strategy: str, own: Curves) -> dict[str, Any]:
     return {
         "strategy": strategy, "repeats": own.repeats, "labels": own.labels.tolist(),
         "query_seconds": round(own.query_seconds, 5), "train_seconds": round(own.train_seconds, 5),
-        "weights": {name: rounded(values, DIGITS) for name, values in own.weights.items()},
-        "accuracy": rounded(own.accuracy, DIGITS),
+        "weights": {name: rounded(values, WEIGHT_DIGITS) for name, values in own.weights.items()},
+        "accuracy": rounded(own.accuracy, ACCURACY_DIGITS),
     }  # fmt: skip
 
 

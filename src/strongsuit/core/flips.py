@@ -229,7 +229,7 @@ def _weights(block: _Block) -> np.ndarray:
     """What each other class weighs (c, o) in the gradient: its probability over the largest of theirs."""
     with np.errstate(invalid="ignore", over="ignore"):
         q = np.exp(block.logits - block.logits.max(axis=1, keepdims=True))
-    return np.nan_to_num(q, copy=False)  # -inf throughout: no other class has a chance
+    return np.fmax(q, 0.0, out=q)  # not a number where all are -inf: no other class has a chance
 
 
 def _directions(block: _Block) -> np.ndarray:

@@ -68,9 +68,10 @@ def _one_a_cluster(key: Key, pool: Usable, rows: np.ndarray, b: int) -> np.ndarr
     order = largest(key, pool.score[rows], rows, len(rows))  # by the score, so that the pool's order decides nothing
     if b == len(order):
         return order
-    nearest = np.sort(_nearest_to_centres(key, pool.X[order], b))
-    others = np.setdiff1d(np.arange(len(order)), nearest)
-    return order[np.append(nearest, others[: b - len(nearest)])]
+    nearest = np.zeros(len(order), dtype=bool)
+    nearest[_nearest_to_centres(key, pool.X[order], b)] = True
+    places = np.flatnonzero(nearest)
+    return order[np.append(places, np.flatnonzero(~nearest)[: b - len(places)])]
 
 
 def _nearest_to_centres(key: Key, X: np.ndarray, b: int) -> np.ndarray:

@@ -16,12 +16,20 @@ def squares(X: np.ndarray) -> np.ndarray:
     return ((X[:, None] - X[None]) ** 2).sum(axis=2)
 
 
+def served(c: Candidates) -> np.ndarray:
+    """The rows (n,) bool that a choice is to serve."""
+    found = c.available.copy()
+    if c.reference is not None:
+        found[c.reference] = True
+    return found
+
+
 def greedy(key, kernel: np.ndarray, c, weight: np.ndarray, b: int) -> tuple[list[int], list[float]]:
     """Greedy coverage with all gains computed anew; gains equal to one part in a million are told apart by the key."""
     best = kernel[np.flatnonzero(c.anchors)].max(axis=0, initial=0.0)
     picks, gains, rank = [], [], ranks(tie_seed(key), np.arange(len(kernel)))
     while len(picks) < b:
-        gain = (weight * np.maximum(kernel - best, 0.0))[:, c.available].mean(axis=1)
+        gain = (weight * np.maximum(kernel - best, 0.0))[:, served(c)].mean(axis=1)
         gain[~c.available] = 0.0
         if gain.max() < 1e-9:
             break
@@ -65,11 +73,12 @@ def dcom(key, c, classes: np.ndarray, competence, b: int) -> list[int]:
 
 def typiclust(key, c, b: int, clusters: int, neighbours: int) -> list[int]:
     """TypiClust over the clusters of k-means, cluster by cluster."""
-    rows = np.flatnonzero(c.available | c.anchors)
+    rows = np.flatnonzero(served(c) | c.anchors)
     count = min(int(c.anchors.sum()) + b, clusters, len(rows))
     label, _ = k_means(key_for(key, "clusters"), c.embedding[rows], count)
     d, group = np.sqrt(squares(c.embedding)), {g: rows[label == g] for g in range(count) if np.any(label == g)}
     free = {g: [int(x) for x in group[g] if c.available[x]] for g in group}
+    left = {g: [int(x) for x in group[g] if not c.anchors[x]] for g in group}
     picks: list[int] = []
     for small in (False, True):
         kind = [g for g in group if (len(group[g]) <= 5) == small]
@@ -77,11 +86,12 @@ def typiclust(key, c, b: int, clusters: int, neighbours: int) -> list[int]:
         while len(picks) < b and any(free[g] for g in kind):
             for g in kind:
                 if free[g] and len(picks) < b:
-                    near = max(1, min(neighbours, len(free[g]) // 2))
-                    mean = [np.sort(d[x, free[g]])[1 : near + 1].mean() if len(free[g]) > 1 else 0.0 for x in free[g]]
+                    near = max(1, min(neighbours, len(left[g]) // 2))
+                    mean = [np.sort(d[x, left[g]])[1 : near + 1].mean() if len(left[g]) > 1 else 0.0 for x in free[g]]
                     equal = [x for x, m in zip(free[g], mean, strict=True) if m <= min(mean) + 1e-12]
                     picks.append(min(equal, key=lambda x: ranks(tie_seed(key), np.array([x]))[0]))
                     free[g].remove(picks[-1])
+                    left[g].remove(picks[-1])
     return picks
 
 

@@ -72,6 +72,14 @@ def pool(seed: int = 0, n: int = 40, p: int = 3, anchors: int = 5, *, dtype: typ
     return Candidates(~is_anchor & (rng.random(n) < 0.8), is_anchor, rng.random(n) + 0.01, X, labels=labels)
 
 
+def serving(seed: int, n: int = 40) -> Candidates:
+    """A pool a few rows of which may be chosen, to serve all."""
+    c = pool(seed, n=n)
+    few = c.available & (np.random.default_rng(seed + 1).random(n) < 0.4)
+    few[np.flatnonzero(c.available)[0]] = True
+    return replace(c, available=few, reference=np.flatnonzero(c.available))
+
+
 def on_a_grid(seed: int, n: int = 40) -> Candidates:
     """A pool on a grid of few points, so that rows coincide and gains tie."""
     c = pool(seed, n=n, p=2)
@@ -89,7 +97,10 @@ pools = st.builds(
 
 
 @settings(max_examples=30)
-@given(st.one_of(pools, st.builds(on_a_grid, st.integers(0, 10**6))), st.sampled_from([0.3, 1.0, 2.0]))
+@given(
+    st.one_of(pools, st.builds(on_a_grid, st.integers(0, 10**6)), st.builds(serving, st.integers(0, 10**6))),
+    st.sampled_from([0.3, 1.0, 2.0]),
+)
 def test_lazy_herding_picks_what_plain_greedy_picks(c: Candidates, sigma: float) -> None:
     kernel, b = np.exp(-plain.squares(c.embedding) / sigma**2), min(8, int(c.available.sum()))
     for select, weight in ((max_herding, np.ones(len(kernel))), (herding, c.score)):
@@ -226,8 +237,9 @@ def test_competence_rises_from_nothing_to_trust() -> None:
 @given(st.integers(0, 10**6), st.sampled_from([(4, 20), (500, 3), (12, 2)]))
 def test_typiclust_is_the_formula(seed: int, options: tuple[int, int]) -> None:
     c = pool(seed, n=80)
-    found = typical(KEY, c, 15, clusters=options[0], neighbours=options[1])
-    assert list(found.index) == plain.typiclust(KEY, c, 15, *options)
+    for one in (c, serving(seed, n=80)):
+        found = typical(KEY, one, 15, clusters=options[0], neighbours=options[1])
+        assert list(found.index) == plain.typiclust(KEY, one, min(15, int(one.available.sum())), *options)
 
 
 def test_typical_rows_of_large_clusters_are_sought_in_a_keyed_subset(monkeypatch) -> None:
@@ -239,52 +251,14 @@ def test_typical_rows_of_large_clusters_are_sought_in_a_keyed_subset(monkeypatch
     assert len(set(found.index)) == 4 and np.all(np.abs(c.embedding[found.index]).max(axis=1) < 2.5)
 
 
-def test_representatives_are_the_rows_nearest_to_the_centres() -> None:
-    X, label = plain.blobs((7, 20, 12))
-    found = nearest_to_centres(KEY, plain.everything(X), 3)
-    assert list(label[found.index]) == [1, 2, 0] and list(found.gain) == [20, 12, 7] and found.degraded == ""
-    for row in found.index:
-        own = X[label == label[row]]
-        off = ((own - own.mean(axis=0)) ** 2).sum(axis=1)
-        assert ((X[row] - own.mean(axis=0)) ** 2).sum() == pytest.approx(off.min())
+def test_a_row_that_may_be_chosen_is_typical_of_a_large_cluster_of_rows_that_may_not(monkeypatch) -> None:
+    from strongsuit.active.selectors import typical as module
 
-
-def test_empty_clusters_are_made_up_for_by_the_next_nearest() -> None:
-    X = np.repeat([[0.0, 0.0], [5.0, 1.0], [9.0, 9.0]], [2, 5, 3], axis=0)
-    found = nearest_to_centres(KEY, plain.everything(X), 5)
-    assert "empty_clusters" in found.degraded and len({tuple(x) for x in X[found.index[:3]]}) == 3
-    assert [tuple(x) for x in X[found.index[3:]]] == [(5.0, 1.0), (9.0, 9.0)]
-
-
-def test_drop_query_stays_among_its_candidates_and_says_where_they_are_few() -> None:
-    X, label = plain.blobs((30, 30))
-    score = np.where(np.arange(60) % 3 == 0, 2.0, 0.0)
-    found = nearest_to_centres(KEY, plain.everything(X, score), 2, above=0.0)
-    assert np.all(score[found.index] > 0) and set(label[found.index]) == {0, 1} and found.degraded == ""
-    np.testing.assert_array_equal(
-        found.index, nearest_to_centres(KEY, replace(plain.everything(X), available=score > 0), 2).index
-    )
-    for few in (0, 1, 3):
-        score = np.where(np.arange(60) < few, 1.0, 0.0)
-        found = nearest_to_centres(KEY, plain.everything(X, score), 5, above=0.0)
-        assert set(found.index[:few]) == set(range(few)) and len(set(found.index)) == 5
-        assert "few_candidates" in found.degraded.split(",") and set(label[found.index[few:]]) == {0, 1}
-
-
-@pytest.mark.parametrize("subset", [5000, 25])
-def test_cluster_margin_takes_turns_from_the_smallest_cluster(subset: int) -> None:
-    X, label = plain.blobs((30, 30, 30))
-    score = np.random.default_rng(0).random(90)
-    kept = np.concatenate([np.flatnonzero(label == g)[:count] for g, count in enumerate((5, 1, 4))])
-    score[kept] += 1.0
-    found = cluster_margin(KEY, plain.everything(X, score), 8, clusters=3, subset=subset)
-    assert list(label[found.index]) == [1, 2, 0, 2, 0, 2, 0, 2] and set(found.index) <= set(kept)
-    np.testing.assert_array_equal(found.gain, score[found.index])
-    drawn = {
-        tuple(cluster_margin(root_key(s), plain.everything(X, score), 2, clusters=3, share=5).index) for s in range(9)
-    }
-    assert len(drawn) > 3, "rows of a cluster are drawn"
-    assert set(cluster_margin(KEY, plain.everything(X, score), 10, share=1.0).index) == set(kept)
+    monkeypatch.setattr(module, "_LARGEST", 30)
+    X, may = np.random.default_rng(2).normal(size=(200, 3)), np.zeros(200, bool)
+    may[[7, 8]] = True
+    c = replace(plain.everything(X), available=may, reference=np.arange(200))
+    assert sorted(typical(KEY, c, 2, clusters=1).index) == [7, 8]
 
 
 @every_rule

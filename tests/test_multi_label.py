@@ -22,7 +22,7 @@ from strongsuit.active.evidence import gather
 from strongsuit.active.labels import by_label, pool_of_label
 from strongsuit.active.pool import pool_of
 from strongsuit.active.search.over_labels import over_labels, per_label
-from strongsuit.active.search.votes import ranks
+from strongsuit.active.search.votes import RANKED, ranks
 from strongsuit.active.session import ask, fitted, init, tell
 from strongsuit.active.strategy import LEARNED
 from strongsuit.active.suspects import suspects
@@ -126,7 +126,7 @@ def test_scores_are_averaged_over_labels() -> None:
 def test_ranks_are_averaged_where_picks_depend_on_each_other() -> None:
     _, badge, pool, apart, evidence = seen("badge")
     found = over_labels(KEY, (badge,), replace(evidence, labels=apart), 6)
-    each = [ranks(key_for(KEY, "badge", number), badge, one, 6)[0] for number, one in enumerate(apart)]
+    each = [ranks(key_for(KEY, "badge", number), badge, one, RANKED * 6)[0] for number, one in enumerate(apart)]
     open_rows, mean = np.flatnonzero(pool.available), np.mean(each, axis=0)
     assert_array_equal(found.index, largest(key_for(KEY, "ties"), mean[open_rows], open_rows, 6))
 

@@ -10,9 +10,9 @@ from scipy.stats import spearmanr
 
 from strongsuit.active.committee import train
 from strongsuit.active.evidence import Evidence, gather
-from strongsuit.active.folds import cross_fitted, seen_from_outside
+from strongsuit.active.folds import STANDING, cross_fitted, seen_from_outside
 from strongsuit.active.pool import pool_of
-from strongsuit.active.search.autoal import autoal, lesson_of
+from strongsuit.active.search.autoal import HELD, autoal, lesson_of, stood_for
 from strongsuit.active.search.lookahead import Layer
 from strongsuit.active.search.rewards import influence, losses, refitted, standardised
 from strongsuit.active.search.votes import rank_average
@@ -137,14 +137,14 @@ def test_the_reward_of_a_ridge_regression_is_that_of_a_refit() -> None:
     Z, y, train_rows, own = ridge_task()
     w = np.isin(np.arange(60), train_rows).astype(float)
     said = Z[own] @ fitted(Z, y, w)
-    judges = np.arange(20) % 3 > 0
+    judges = np.arange(20) % 3.0
     for counted in (None, judges):
         found = refitted(said, y[own], Z[own], Z[train_rows], judges=counted)
         for place, j in enumerate(own):
             theta = fitted(Z, y, np.where(np.arange(60) == j, 1.0, w))
-            kept = (own != j) & (np.ones(20, bool) if counted is None else counted)
+            kept = (own != j) * (np.ones(20) if counted is None else counted)
             before, after = ((y[own] - said) ** 2).sum(1), ((y[own] - Z[own] @ theta) ** 2).sum(1)
-            assert found[place] == pytest.approx((before - after)[kept].mean(), abs=1e-8)
+            assert found[place] == pytest.approx(np.average(before - after, weights=kept), abs=1e-8)
     # To first order, and for the same reason, it is the influence.
     whole = refitted(said, y[own], Z[own], Z[train_rows])
     assert spearmanr(whole, influence(said, y[own], Z[own], None, Z[train_rows])).statistic > 0.8
@@ -153,19 +153,20 @@ def test_the_reward_of_a_ridge_regression_is_that_of_a_refit() -> None:
 def test_a_layer_looked_at_ahead_is_refitted_with_what_is_taken() -> None:
     Z, y, train_rows, own = ridge_task()
     w = np.isin(np.arange(60), train_rows).astype(float)
-    layer = Layer(Z[own], Z[own] @ fitted(Z, y, w), y[own], Z[train_rows], None)
+    judges = np.arange(20) % 3.0
+    layer = Layer(Z[own], Z[own] @ fitted(Z, y, w), y[own], Z[train_rows], None, judges)
     m = np.random.default_rng(1).uniform(0, 1, 20)
     found = layer.rewards(m)
 
-    def outer(m: np.ndarray, judges: np.ndarray) -> float:
+    def outer(m: np.ndarray, others: np.ndarray) -> float:
         theta = fitted(Z, y, np.concatenate([np.ones(40), m]))
-        return 0.5 * ((Z[own][judges] @ theta - y[own][judges]) ** 2).sum(1).mean()
+        return 0.5 * np.average(((Z[own] @ theta - y[own]) ** 2).sum(1), weights=judges * others)
 
     for j in range(20):
         others, step = np.arange(20) != j, 1e-5 * (np.arange(20) == j)
         slope = (outer(m + step, others) - outer(m - step, others)) / 2e-5
         assert found[j] == pytest.approx(-slope, rel=1e-4, abs=1e-8)
-    first = influence(layer.said, y[own], Z[own], None, Z[train_rows])
+    first = influence(layer.said, y[own], Z[own], None, Z[train_rows], judges=judges)
     np.testing.assert_allclose(layer.rewards(np.zeros(20)), first, rtol=1e-9)
 
 
@@ -192,15 +193,16 @@ def test_a_softmax_layer_looked_at_ahead_is_refitted_too() -> None:
 
     w = np.concatenate([np.ones(30), np.zeros(20)])
     p = np.exp(logs(optimum(w)))
-    layer, m = Layer(Z[own], p[own], Y[own], Z[train_rows], p[train_rows]), rng.uniform(0, 1, 20)
+    judges, m = np.arange(20) % 4.0, rng.uniform(0, 1, 20)
+    layer = Layer(Z[own], p[own], Y[own], Z[train_rows], p[train_rows], judges)
     found = layer.rewards(m)
     for j in range(0, 20, 3):
-        others, ends = own[own != own[j]], []
+        others, ends = judges * (np.arange(20) != j), []
         for step in (1e-4, -1e-4):
             said = logs(optimum(np.concatenate([np.ones(30), m + step * (np.arange(20) == j)])))
-            ends.append(-(Y[others] * said[others]).sum(1).mean())
+            ends.append(np.average(-(Y * said).sum(1)[own], weights=others))
         assert found[j] == pytest.approx(-(ends[0] - ends[1]) / 2e-4, rel=1e-3, abs=1e-6)
-    first = influence(p[own], Y[own], Z[own], p[train_rows], Z[train_rows])
+    first = influence(p[own], Y[own], Z[own], p[train_rows], Z[train_rows], judges=judges)
     np.testing.assert_allclose(layer.rewards(np.zeros(20)), first, rtol=1e-4, atol=1e-7)
 
 
@@ -232,6 +234,26 @@ def test_a_search_that_looks_ahead_sees_rows_that_teach_the_same() -> None:
     assert gain(alone, 0, np.array([0.0, 1.0])) < gain(alone, 0, np.array([1.0, 0.0]))
 
 
+def test_rules_look_at_labelled_rows_as_rows_of_the_pool() -> None:
+    X, y = waves(rows=700)
+    evidence = seen(KEY, X, y, find_strategy("autoal"), Ridge())
+    for fold in evidence.folds:
+        own = np.flatnonzero(fold.available)
+        assert len(fold.x) == 40 + STANDING and (fold.labelled.sum(), len(own)) == (32, 8) and own.max() < 40
+        assert fold.served.sum() == 8 + STANDING and fold.served[own].all() and not fold.labelled[fold.served].any()
+        judges = stood_for(fold, own)
+        assert judges.sum() == 8 + STANDING and (judges >= 1).all()  # each is at least its own nearest
+
+
+def test_a_favourite_holds_its_share_whatever_is_learned() -> None:
+    X, y = waves()
+    row = find_strategy("autoal")
+    evidence = seen(KEY, X, y, row, Ridge())
+    plain, kept = (autoal(KEY, row.parts, evidence, 5, favourite=name).facts["weights"] for name in ("", "gsx"))
+    assert kept["gsx"] == pytest.approx(HELD + (1.0 - HELD) * plain["gsx"])
+    assert kept["gsy"] == pytest.approx((1.0 - HELD) * plain["gsy"]) and sum(kept.values()) == pytest.approx(1.0)
+
+
 def test_rewards_are_told_anew_every_so_many_steps_and_only_of_folds_in_use() -> None:
     calls = []
 
@@ -256,7 +278,7 @@ def test_a_lesson_looks_ahead_where_it_is_asked_to() -> None:
     np.testing.assert_allclose(ahead.again(0, np.zeros(8)), ahead.reward[0, :8], atol=1e-9)
     found = autoal(KEY, row.parts, evidence, 5, reward="lookahead")
     assert sum(found.facts["weights"].values()) == pytest.approx(1.0)
-    for wrong in ({"reward": "luck"}, {"weights": "some"}):
+    for wrong in ({"reward": "luck"}, {"weights": "some"}, {"favourite": "nobody"}):
         with pytest.raises(InputError, match="must be one of"):
             autoal(KEY, row.parts, evidence, 5, **wrong)
 

@@ -139,7 +139,8 @@ _COMBINED = (
     _combined("select_al", "random, typical or doubtful rows, by which labelled ones models would miss most",
               "Hacohen and Weinshall 2023", select_al, ("random", "typiclust", "badge"), "removed"),
     _combined("autoal", "the rows of highest rank, rules weighted by what their picks were worth on labelled rows",
-              "arXiv 2410.13853, its search repaired", autoal, SEARCHED, "proba last folds"),
+              "arXiv 2410.13853, its search repaired", partial(autoal, favourite="u_herding"), SEARCHED,
+              "proba last folds"),
     _combined("refine", "what nine rules choose of random parts of the pool, again and again, and u_herding of that",
               "arXiv 2511.22344", refine, (*FILTERS, "u_herding")),
 )  # fmt: skip

@@ -60,7 +60,8 @@ class Evidence:
     row's label would lower the error, as a forest learned it on made problems. removed (3, r): the loss on labelled
     rows of models that miss others, None where labels are too few. past: what the strategy recorded of its batches.
     balanced: whether training weighed classes alike. labels: where a row has several labels, what is known of each, as
-    of two classes. linear: whether the models are ridge regressions on last.
+    of two classes. linear: whether the models are ridge regressions on last. served (n,) bool: the rows for whose sake
+    others are chosen, where these are not all that may be.
     """
 
     x: np.ndarray
@@ -100,6 +101,7 @@ class Evidence:
     balanced: bool = False
     labels: tuple[Evidence, ...] = ()
     linear: bool = False
+    served: np.ndarray | None = None
 
     @property
     def classes(self) -> np.ndarray:

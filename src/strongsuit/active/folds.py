@@ -13,7 +13,10 @@ from strongsuit.active.calibration import dealt, folds_of
 from strongsuit.active.committee import Committee, train
 from strongsuit.active.evidence import FOLDS, Evidence, gather
 from strongsuit.active.pool import AVAILABLE, Pool, part_of
+from strongsuit.core.covering import some_rows
 from strongsuit.core.keys import Key, key_for
+
+STANDING = 300  # open rows that stand for the pool beside a fold's own rows
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,17 @@ def cross_fitted(
 
 
 def seen_from_outside(key: Key, folds: tuple[Fold, ...], pool: Pool, needs: Iterable[str]) -> tuple[Evidence, ...]:
-    """What each fold's committee says of the labelled rows: the fold's own stand for a pool, the others are labelled.
-    `y_true` holds all labels."""
+    """What each fold's committee says of the labelled rows, which come first: the fold's own may be chosen, the others
+    are labelled. STANDING open rows follow, which may not: a choice is to serve these and the fold's own, as one of the
+    pool serves the pool. `y_true` holds all labels."""
     needs, found = set(needs) - {FOLDS, TEMPERATURE}, []
+    standing = some_rows(key_for(key, "standing"), np.flatnonzero(pool.available), STANDING)
     for number, fold in enumerate(folds):
-        part = part_of(pool, fold.rows)
-        truth, state = part.y, part.state.copy()
-        state[fold.own] = AVAILABLE
-        part = replace(part, state=state, reserved=np.zeros(len(state), bool))
+        part = part_of(pool, np.concatenate([fold.rows, standing]))
+        own = np.concatenate([fold.own, np.zeros(len(standing), bool)])
+        stands = np.arange(len(own)) >= len(fold.own)
+        part = replace(part, state=np.where(own, AVAILABLE, part.state), reserved=stands)
         box = (pool.X.min(0), pool.X.max(0))
-        found.append(gather(key_for(key, number), fold.committee, part, needs | {"y_true"}, box=box, y_true=truth))
+        seen = gather(key_for(key, number), fold.committee, part, needs | {"y_true"}, box=box, y_true=part.y)
+        found.append(replace(seen, served=own | stands))
     return tuple(found)

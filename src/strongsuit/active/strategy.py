@@ -90,6 +90,7 @@ def propose(key: Key, strategy: Strategy, evidence: Evidence, b: int) -> Selecti
         () if strategy.blocks is None else strategy.blocks(evidence),
         density_weights(_spacing(evidence)) if strategy.density else None,
         Candidates.noise if strategy.noise is None else strategy.noise(evidence),
+        reference=None if evidence.served is None else np.flatnonzero(evidence.served),
         labels=evidence.classes,
         predicted=None if evidence.proba is None else evidence.proba.argmax(1),
     )

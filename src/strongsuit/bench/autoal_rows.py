@@ -9,7 +9,7 @@ import numpy as np
 
 from strongsuit.active.class_strategies import CLASS_STRATEGIES
 from strongsuit.active.evidence import FOLDS, Evidence
-from strongsuit.active.search.autoal import LOOKAHEAD, LOSS, PER_ROW, autoal
+from strongsuit.active.search.autoal import LOOKAHEAD, LOSS, PER_ROW
 from strongsuit.active.selectors.candidates import Selection
 from strongsuit.active.strategy import Combine, Strategy, propose
 from strongsuit.core.keys import Key, key_for
@@ -44,14 +44,15 @@ def _row(name: str, words: str, combine: Combine, less: frozenset[str] = frozens
     return replace(row, name=name, words=words, combine=combine, needs=row.needs - less)
 
 
+_SEARCH = CLASS_STRATEGIES["autoal"].combine
 COMPARED: dict[str, Strategy] = {
     row.name: row
     for row in (
-        _row("autoal_loss", "autoal, rows rewarded by their own loss, as published", partial(autoal, reward=LOSS)),
+        _row("autoal_loss", "autoal, rows rewarded by their own loss, as published", partial(_SEARCH, reward=LOSS)),
         _row(
-            "autoal_lookahead", "autoal, rows rewarded given the rest of the batch", partial(autoal, reward=LOOKAHEAD)
+            "autoal_lookahead", "autoal, rows rewarded given the rest of the batch", partial(_SEARCH, reward=LOOKAHEAD)
         ),
-        _row("autoal_per_row", "autoal, weights that depend on the row", partial(autoal, weights=PER_ROW)),
+        _row("autoal_per_row", "autoal, weights that depend on the row", partial(_SEARCH, weights=PER_ROW)),
         _row("autoal_published", "what the search of AutoAL's released code comes to", published, frozenset({FOLDS})),
     )
 }

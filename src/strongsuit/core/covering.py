@@ -91,13 +91,14 @@ def covering(key: Key, task: Task) -> Covering:
         task = _part(key, task, int(0.8 * len(task.rows)))
 
 
-def greedy(key: Key, state: Covering, b: int) -> tuple[list[int], list[float]]:
-    """Rows of the pool and their mean gains, in order: each pick's gain is the largest, ties keyed; while above 0.
+def greedy(key: Key, state: Covering, b: int, *, free: np.ndarray | None = None) -> tuple[list[int], list[float]]:
+    """Rows of the pool and their mean gains, in order: each pick's gain is the largest, ties keyed; while above 0. Only
+    rows that are `free` (m,) bool are picked, by default all.
 
     Gains only fall while rows are picked, so an old gain is an upper bound and most are never computed anew (Minoux
     1978). The picks are those of computing all.
     """
-    seed, heap = tie_seed(key), [(-g, a) for a, g in enumerate(state.gains().tolist())]
+    seed, heap = tie_seed(key), [(-g, a) for a, g in enumerate(state.gains().tolist()) if free is None or free[a]]
     heapify(heap)
     picks: list[int] = []
     gains: list[float] = []

@@ -115,7 +115,7 @@ def told_from_outside(evidence: Evidence) -> np.ndarray:
     """(n,) whether models that did not see a row's label give its class the largest probability; False without one."""
     found, known = np.zeros(len(evidence.x), bool), np.flatnonzero(evidence.labelled)
     for fold in evidence.folds:
-        own = fold.available
+        own = np.flatnonzero(fold.available)  # labelled rows come first
         found[known[own]] = fold.proba[own].argmax(1) == fold.y_true[own].argmax(1)
     return found
 

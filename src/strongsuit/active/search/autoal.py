@@ -11,11 +11,12 @@ from strongsuit.active.evidence import Evidence
 from strongsuit.active.search.lookahead import Layer
 from strongsuit.active.search.looks import Looks, looks_of
 from strongsuit.active.search.rewards import influence, losses, refitted, standardised
-from strongsuit.active.search.votes import ranks
+from strongsuit.active.search.votes import RANKED, ranks
 from strongsuit.active.search.weights import HIDDEN, Learned, Lesson, blended, mixed_by_row, weighted
 from strongsuit.active.selectors.candidates import Selection
 from strongsuit.active.strategy import Strategy
 from strongsuit.core.classes import class_weights, weighed
+from strongsuit.core.groups import nearest_rows
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.ties import largest
 from strongsuit.errors import InputError
@@ -26,6 +27,7 @@ FEWEST_LABELS, FEWEST_NUMBERS = 30, 20  # labels below which equal weights are u
 FEWEST_BY_ROW = 400  # labels below which weights do not depend on the row
 PICKS = 20  # rows that a batch takes of all folds together, at least: fewer tell strategies apart by luck
 SHARES = (0.1, 0.5)  # of a fold, at least and at most
+HELD = 0.2  # of all weight, by a favourite
 PENALTY = 1.0  # of the last layer, where a learner does not say
 INFLUENCE, LOSS, LOOKAHEAD = "influence", "loss", "lookahead"
 CONSTANT, PER_ROW = "constant", "per_row"
@@ -50,6 +52,7 @@ def autoal(
     *,
     reward: str = INFLUENCE,
     weights: str = CONSTANT,
+    favourite: str = "",
 ) -> Selection:
     """The rows of highest weighted mean rank; gain is that mean.
 
@@ -57,19 +60,23 @@ def autoal(
     that a batch of each fold would have been worth most. `reward`: "influence", by how much the loss of others falls;
     "lookahead", the same once the rest of the batch is learned; "loss", the row's own, as published. `weights`:
     "constant", or "per_row", which depend on the row (experimental; constant below FEWEST_BY_ROW labels, and said so).
-    arXiv 2410.13853, its search repaired. Raises InputError for other names.
+    `favourite`: the part that holds a share HELD of the weight whatever is learned; none by default. arXiv 2410.13853,
+    its search repaired. Raises InputError for other names.
     """
     _check(reward, (INFLUENCE, LOSS, LOOKAHEAD), "reward")
     _check(weights, (CONSTANT, PER_ROW), "weights")
+    _check(favourite, ("", *(part.name for part in parts)), "favourite")
     told = _searched(key, parts, evidence, b, reward, weights == PER_ROW)
-    found = [ranks(key_for(key, part.name), part, evidence, b) for part in parts]
+    found = [ranks(key_for(key, part.name), part, evidence, RANKED * b) for part in parts]
     learned, all_ranks = told.learned, np.stack([rank for rank, _ in found], axis=1)
-    score = weighted(all_ranks, _weights(told, evidence, all_ranks), told.share)
+    held = HELD * np.array([part.name == favourite for part in parts])
+    score = weighted(all_ranks, held + (1.0 - held.sum()) * _weights(told, evidence, all_ranks), told.share)
     open_rows = np.flatnonzero(evidence.available & ~evidence.anchors)
     index = largest(key_for(key, "ties"), score[open_rows], open_rows, b)
     flags = [learned.reason, told.flag, *(flag for _, said in found for flag in said.split(","))]
+    share = held + (1.0 - held.sum()) * learned.share
     facts = {
-        "weights": dict(zip((part.name for part in parts), learned.share.tolist(), strict=True)),
+        "weights": dict(zip((part.name for part in parts), share.tolist(), strict=True)),
         "blend": learned.blend, "gains": learned.gains.tolist(), "gradient": learned.gradient,
         "reason": learned.reason,
     }  # fmt: skip
@@ -142,24 +149,32 @@ def _reward(fold: Evidence, own: np.ndarray, reward: str) -> np.ndarray:
     truth, train = fold.y_true[own], np.flatnonzero(fold.labelled)
     if reward == LOSS:
         return losses(said, truth, classes=classes)
+    judges = stood_for(fold, own)
     if fold.linear and reward == INFLUENCE:
-        return refitted(said, truth, fold.last[own], fold.last[train], penalty=PENALTY)
+        return refitted(said, truth, fold.last[own], fold.last[train], penalty=PENALTY, judges=judges)
     if not classes:
-        return influence(said, truth, fold.last[own], None, fold.last[train], penalty=PENALTY)
+        return influence(said, truth, fold.last[own], None, fold.last[train], penalty=PENALTY, judges=judges)
     y, w = fold.y_true, np.ones(len(fold.y_true))
     if fold.balanced:  # rewards count classes as the training does
         y, w = weighed(y, class_weights(y[train], np.ones(len(train))))
     return influence(
-        said, y[own], fold.last[own], fold.proba[train], fold.last[train], penalty=PENALTY, weights=w[own],
-        weights_train=w[train],
+        said, y[own], fold.last[own], fold.proba[train], fold.last[train], penalty=PENALTY, judges=judges,
+        weights=w[own], weights_train=w[train],
     )  # fmt: skip
+
+
+def stood_for(fold: Evidence, own: np.ndarray) -> np.ndarray:
+    """How many of the rows served each of the fold's own (c,) is nearest to: labelled rows lie where they were wanted,
+    and are to judge as the pool would."""
+    return np.bincount(nearest_rows(fold.x_std[fold.served], fold.x_std[own]), minlength=len(own)).astype(float)
 
 
 def _layer(fold: Evidence, own: np.ndarray) -> Layer:
     classes, train = fold.proba is not None, np.flatnonzero(fold.labelled)
     said = (fold.proba if classes else fold.mean)[own]
     told = fold.proba[train] if classes else None
-    return Layer(fold.last[own], said, fold.y_true[own], fold.last[train], told, PENALTY)
+    judges = stood_for(fold, own)
+    return Layer(fold.last[own], said, fold.y_true[own], fold.last[train], told, judges, PENALTY)
 
 
 def _check(value: str, allowed: tuple[str, ...], name: str) -> None:

@@ -28,13 +28,15 @@ _SETTLED = 1e-6  # gradient at which a refit ends; the weights are then within t
 @dataclass(frozen=True)
 class Layer:
     """A fold's last layer: features (c, q), predictions and targets (c, k) of its own rows, and features (t, q) of the
-    rows it was trained on with what a softmax said of them (t, k), None for a linear layer."""
+    rows it was trained on with what a softmax said of them (t, k), None for a linear layer; judges (c,): how much the
+    loss of each of its own rows counts."""
 
     Z: np.ndarray
     said: np.ndarray
     y: np.ndarray
     Z_train: np.ndarray
     said_train: np.ndarray | None
+    judges: np.ndarray
     penalty: float = 1.0
 
     def rewards(self, m: np.ndarray) -> np.ndarray:
@@ -48,14 +50,14 @@ class Layer:
         root = np.sqrt(m)[:, None]
         hessian = softmax_hessian(told, Z_train) + softmax_hessian(own, root * Z)
         g = ((own - self.y)[:, :, None] * Z[:, None, :]).reshape(len(Z), -1)
-        return bilevel.influence(g, ridged(hessian, self.penalty), np.ones(len(Z)))
+        return bilevel.influence(g, ridged(hessian, self.penalty), self.judges)
 
     def _of_numbers(self, m: np.ndarray) -> np.ndarray:
         weighted = m[:, None] * self.Z
         hessian = ridged(self.Z_train.T @ self.Z_train + weighted.T @ self.Z, self.penalty)
         delta = cho_solve(cho_factor(hessian, lower=True), weighted.T @ (self.y - self.said))
         error = self.said + self.Z @ delta - self.y
-        return bilevel.influence(error[:, :, None] * self.Z[:, None, :], hessian, np.ones(len(m)))
+        return bilevel.influence(error[:, :, None] * self.Z[:, None, :], hessian, self.judges)
 
 
 def _moved(

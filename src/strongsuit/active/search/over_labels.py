@@ -8,7 +8,7 @@ import numpy as np
 
 from strongsuit.active import class_embeddings as seen
 from strongsuit.active.evidence import Evidence
-from strongsuit.active.search.votes import best_ranked, ranks
+from strongsuit.active.search.votes import RANKED, best_ranked, ranks
 from strongsuit.active.selectors.candidates import Selection
 from strongsuit.active.selectors.cover import dcom
 from strongsuit.active.strategy import Strategy, propose
@@ -42,5 +42,5 @@ def over_labels(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: in
     if part.score is not None and part.embed in (None, seen.unit_inputs) and part.select is not dcom:
         mean = replace(part, needs=frozenset(), score=lambda _: np.mean([part.score(one) for one in told], axis=0))
         return propose(key_for(key, part.name), mean, evidence, b)
-    found = [ranks(key_for(key, part.name, number), part, one, b) for number, one in enumerate(told)]
+    found = [ranks(key_for(key, part.name, number), part, one, RANKED * b) for number, one in enumerate(told)]
     return best_ranked(key, found, evidence, b)

@@ -40,9 +40,9 @@ def influence(
 
     `said` (n, k) predictions of rows with targets y (n, k) and features Z (n, q), the last column 1; the layer was
     trained on features Z_train (t, q), where it said said_train (t, k) if it is a softmax, None if it is linear.
-    `judges` (n,) bool: rows whose loss counts, all by default. `weights` (n,) and `weights_train` (t,) of the rows'
-    losses, where the training of a softmax weighed them. Predictions and targets of a linear layer may be in any units,
-    the same for both: its Hessian has none of them, so a change of units is a factor of all influences.
+    `judges` (n,): how much each row's loss counts, all alike by default. `weights` (n,) and `weights_train` (t,) of the
+    rows' losses, where the training of a softmax weighed them. Predictions and targets of a linear layer may be in any
+    units, the same for both: its Hessian has none of them, so a change of units is a factor of all influences.
     """
     if said_train is not None:
         Z, Z_train = leading(Z, Z_train, MOST // y.shape[1])

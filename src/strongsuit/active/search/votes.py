@@ -14,6 +14,7 @@ from strongsuit.active.strategy import Strategy, propose, scores_of
 from strongsuit.core.keys import Key, key_for
 from strongsuit.core.ties import largest
 
+RANKED = 4  # batches of picks that a rule which ranks by its picks is asked for: among fewer, rules hardly ever agree
 EARLY_ROUNDS = 3  # of `then`, as its source has it (TCM)
 
 
@@ -29,7 +30,7 @@ def vote(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: int) -> S
 
 def rank_average(key: Key, parts: tuple[Strategy, ...], evidence: Evidence, b: int) -> Selection:
     """The rows of highest mean rank over the parts; gain is that mean, 1 for a row which all put first."""
-    found = [ranks(key_for(key, part.name), part, evidence, b) for part in parts]
+    found = [ranks(key_for(key, part.name), part, evidence, RANKED * b) for part in parts]
     return best_ranked(key, found, evidence, b)
 
 

@@ -26,9 +26,9 @@ class Candidates:
     anchor is never chosen. score (n,): larger is better. embedding (n, p): float32 or float64. blocks: widths of the
     embedding's parts, for `k_center_product`. density (n,): weights of `k_center` where it is asked to use them, larger
     where chosen rows shall lie closer. noise: the variance sigma^2 of posterior rules (`max_det`, `bait`), 1e-6 for
-    noiseless labels. reference (r,) row numbers: the rows whose variance `bait` lowers, all by default. labels (n,):
-    class numbers of the anchors whose class is known, -1 elsewhere. predicted (n,): class numbers that the model
-    predicts.
+    noiseless labels. reference (r,) row numbers: rows that the choice is to serve: `bait` lowers the variance of these
+    alone, `herding` covers and `typical` groups them beside the available rows. labels (n,): class numbers of the
+    anchors whose class is known, -1 elsewhere. predicted (n,): class numbers that the model predicts.
     """
 
     available: np.ndarray
@@ -83,6 +83,15 @@ class Usable:
     score: np.ndarray | None
     X: np.ndarray | None  # (n, p) C-contiguous, float32 or float64
     norms: np.ndarray | None  # (n,) squared norms of X, float64
+
+    def served(self, reference: np.ndarray | None) -> np.ndarray:
+        """(n,) bool: the rows that may be chosen, and those finite ones that the choice is to serve besides."""
+        found = self.rows.copy()
+        if reference is not None:
+            found[reference] = True
+            for finite in (self.norms, self.score):
+                found &= True if finite is None else np.isfinite(finite)
+        return found
 
     def wanted(self, b: int) -> int:
         """How many rows will be chosen: b, or all there are."""

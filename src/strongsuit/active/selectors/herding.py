@@ -22,10 +22,11 @@ def herding(
 ) -> Selection:
     """Each pick x maximises mean_n w_n max(k(x, x_n) - best_n, 0), its gain; k(x, z) = exp(-|x - z|^2 / sigma^2).
 
-    best_n is the largest kernel of row n and an anchor or earlier pick; rows n and picks x are those that may be
-    chosen. `candidates.score`, not negative, is w if present (UHerding), else w = 1 (MaxHerding). The embedding is to
-    be L2-normalised. `sigma` "labelled" is the smallest positive distance between labelled anchors, at least 1e-3 of
-    the median distance of the pool, and 1 where fewer than two of them differ; it is multiplied by `scale`.
+    best_n is the largest kernel of row n and an anchor or earlier pick; picks x are those that may be chosen, rows n
+    these and those of `candidates.reference`. `candidates.score`, not negative, is w if present (UHerding), else w = 1
+    (MaxHerding). The embedding is to be L2-normalised. `sigma` "labelled" is the smallest positive distance between
+    labelled anchors, at least 1e-3 of the median distance of the pool, and 1 where fewer than two of them differ; it is
+    multiplied by `scale`.
 
     A larger pool is represented by a keyed `subset` of its rows, to be covered as well as to choose from; by fewer
     where the kernel is so wide that more than 2^26 pairs could matter (at worst 8,192 rows). Bae et al. 2024
@@ -33,17 +34,19 @@ def herding(
     """
     weighted = candidates.score is not None
     pool = usable(candidates, score=weighted, embedding=True)
-    if weighted and pool.score[pool.rows].min(initial=0.0) < 0.0:
+    served = pool.served(candidates.reference)
+    if weighted and pool.score[served].min(initial=0.0) < 0.0:
         raise InputError("candidates.score weighs the rows to be covered: it must not be negative")
     if not pool.rows.any():
         return finish(key, pool, [], [], b)
     width = scale**2 * _width(key, candidates, pool, sigma)
-    rows = some_rows(key_for(key, "subset"), np.flatnonzero(pool.rows), subset)
+    rows = some_rows(key_for(key, "subset"), np.flatnonzero(served), subset)
     d2 = nearest_anchors(pool.X, rows, pool.anchors)
     weight = pool.score[rows] if weighted else np.ones(len(rows))
     best = np.exp(-d2 / width).astype(np.float32)
     task = Task(pool.X, rows, weight, best, np.minimum(d2, _FAR * width), width)
-    picks, gains = greedy(key, covering(key_for(key, "subset"), task), pool.wanted(b))
+    state = covering(key_for(key, "subset"), task)
+    picks, gains = greedy(key, state, pool.wanted(b), free=pool.rows[state.rows])
     return finish(key, pool, picks, gains, b)
 
 

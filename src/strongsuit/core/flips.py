@@ -9,7 +9,7 @@ weights are subtracted from all others' once, so that no digits are lost where w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,18 +18,27 @@ from strongsuit.errors import InputError
 
 _NUMBERS = 2**18  # of a table held at once
 _TILE = 16  # rows that a product is padded to a multiple of
+_FEW = 32  # classes of which products take hardly any work, however few features there are
 _CANCELLED = 1e-4  # of the squared sum of lengths: a squared direction of less has lost four digits of sixteen
 _EPS = np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True)
-class _Block:
-    """Rows of one class y: their numbers (c,), and of the o classes whose weights differ from y's the differences
-    apart (o, p), their lengths (o,), the logits (c, o), and how far below f_y these are, gaps (c, o)."""
+class _Class:
+    """Rows of one class y by their numbers (c,); of the o other classes by number whose weights differ from y's the
+    differences apart (o, p) and their lengths (o,)."""
 
+    y: int
     rows: np.ndarray
+    others: np.ndarray
     apart: np.ndarray
     lengths: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Block(_Class):
+    """The same with the logits (c, o) of the others, and how far below f_y these are, gaps (c, o)."""
+
     logits: np.ndarray
     gaps: np.ndarray
 
@@ -85,9 +94,7 @@ def flip_share(
     form is z + eps |anchor - z| u, in which only the distance is left of the anchor. Infinity for rows that never flip.
     """
     W, c = _known(W, c, seen)
-    s = np.full(len(Z), np.inf)
-    for block in _blocks(W, _logits(W, c, Z)):
-        s[block.rows] = _uphill_crossings(block)
+    s = _uphill_crossings(W, _logits(W, c, Z))
     h = farthest_anchor(Z, anchors)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(h == 0.0, np.inf, s / h)  # a row on its only anchor stays where it is
@@ -112,17 +119,19 @@ def farthest_anchor(Z: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     Products tell which anchor it is. Seen from the anchors' mean neither a row nor an anchor is farther off than 2 h,
     so they lose no digits. The distance itself comes from differences: a nearer anchor more leaves it as it was.
     """
+    from strongsuit.core import crossings
+
     out, anchors = np.zeros(len(Z)), np.asarray(anchors, np.float64)
     if not len(anchors):
         return out
     middle = anchors.mean(axis=0)
     A = anchors - middle
     squares = np.einsum("ap,ap->a", A, A)
-    for rows in chunks(len(Z), max(1, _NUMBERS // (len(A) + A.shape[1]))):
+    for rows in chunks(len(Z), _at_once(sum(A.shape))):
         X = np.asarray(Z[rows], np.float64)
         with np.errstate(invalid="ignore"):
-            far = (squares - 2.0 * _product(X - middle, A.T)).argmax(axis=1)
-            out[rows] = np.linalg.norm(X - anchors[far], axis=1)
+            products = _product(X - middle, A.T)
+        out[rows] = crossings.farthest(X, anchors, squares, products)
     return out
 
 
@@ -194,29 +203,38 @@ def _product(A: np.ndarray, B: np.ndarray) -> np.ndarray:
     return (padded @ B)[: len(A)]
 
 
+def _at_once(width: int) -> int:
+    """How many rows of so many numbers are looked at together: whole tiles, so that only the last are padded."""
+    return max(1, _NUMBERS // width // _TILE) * _TILE
+
+
 def _logits(W: np.ndarray, c: np.ndarray, Z: np.ndarray) -> np.ndarray:
     out = np.empty((len(Z), len(W)))
     with np.errstate(invalid="ignore", over="ignore"):
-        for rows in chunks(len(Z), max(1, _NUMBERS // sum(W.shape))):
+        for rows in chunks(len(Z), _at_once(sum(W.shape))):
             out[rows] = _product(np.asarray(Z[rows], np.float64), W.T) + c
     return out
 
 
-def _blocks(W: np.ndarray, logits: np.ndarray) -> Iterator[_Block]:
-    """Rows by class, a bounded number at once; none of a class from which no other differs."""
-    top = logits.argmax(axis=1)
+def _by_class(W: np.ndarray, top: np.ndarray) -> Iterator[_Class]:
+    """Rows by their class, top (n,); none of a class from which no other differs."""
     for y in np.unique(top):
         apart = W - W[y]
         others = np.flatnonzero(apart.any(axis=1))
-        if not len(others):
-            continue
-        apart, of_class = apart[others], np.flatnonzero(top == y)
-        lengths = _lengths(apart)
-        for part in chunks(len(of_class), max(1, _NUMBERS // sum(apart.shape))):
-            rows = of_class[part]
-            below = logits[np.ix_(rows, others)]
+        if len(others):
+            apart = apart[others]
+            yield _Class(int(y), np.flatnonzero(top == y), others, apart, _lengths(apart))
+
+
+def _blocks(W: np.ndarray, logits: np.ndarray) -> Iterator[_Block]:
+    """The same, a bounded number at once."""
+    for one in _by_class(W, logits.argmax(axis=1)):
+        for part in chunks(len(one.rows), max(1, _NUMBERS // sum(one.apart.shape))):
+            rows = one.rows[part]
+            below = logits[np.ix_(rows, one.others)]
             with np.errstate(invalid="ignore", over="ignore"):
-                yield _Block(rows, apart, lengths, below, logits[rows, y, None] - below)
+                gaps = logits[rows, one.y, None] - below
+            yield _Block(one.y, rows, one.others, one.apart, one.lengths, below, gaps)
 
 
 def _lengths(apart: np.ndarray) -> np.ndarray:
@@ -244,30 +262,33 @@ def _directions(block: _Block) -> np.ndarray:
 def _crossings(block: _Block, U: np.ndarray) -> np.ndarray:
     """The least gap / slope (c,) over the classes that gain on y along u; a slope of the size of rounding is none."""
     with np.errstate(invalid="ignore", over="ignore"):
-        return _least_ratio(block, _product(U, block.apart.T))
-
-
-def _least_ratio(block: _Block, slopes: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", over="ignore"):
+        slopes = _product(U, block.apart.T)
         gains = slopes > block.apart.shape[1] * _EPS * block.lengths
         return np.divide(block.gaps, slopes, out=np.full(slopes.shape, np.inf), where=gains).min(axis=1)
 
 
-def _uphill_crossings(block: _Block) -> np.ndarray:
-    """`_crossings` along `_directions` (c,), from the products of the weights' differences instead of the directions.
+def _uphill_crossings(W: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """`_crossings` along `_directions` (n,), from the products of the weights' differences instead of the directions.
 
     With few classes that leaves p out of the work of a row. Its square loses the digits of a direction in which the
     differences nearly cancel: such rows, and heads of many classes, go the long way.
     """
-    if len(block.apart) > block.apart.shape[1]:
-        return _crossings(block, _directions(block))
-    q, size = _weights(block), block.lengths.max()
-    V = block.apart / size
-    slopes = _product(q, V @ V.T)
-    squares = np.einsum("co,co->c", q, slopes)
-    faint = ~(squares > _CANCELLED * (q @ (block.lengths / size)) ** 2)
-    out = _least_ratio(block, slopes * (size / np.sqrt(np.where(faint, 1.0, squares)))[:, None])
-    if faint.any():
-        few = replace(block, rows=block.rows[faint], logits=block.logits[faint], gaps=block.gaps[faint])
-        out[faint] = _crossings(few, _directions(few))
+    from strongsuit.core import crossings
+
+    (n, k), out = logits.shape, np.full(len(logits), np.inf)
+    if k <= max(W.shape[1], _FEW):
+        top, q = crossings.rivals(logits)
+        np.exp(q, out=q)
+        slopes, lengths, sizes = np.zeros((n, k)), np.zeros((k, k)), np.ones(k)
+        for one in _by_class(W, top):
+            V, sizes[one.y] = np.zeros_like(W), one.lengths.max()  # a class that does not differ gains nothing
+            V[one.others] = one.apart / sizes[one.y]
+            lengths[one.y, one.others] = one.lengths / sizes[one.y]
+            slopes[one.rows] = _product(q[one.rows], V @ V.T)
+        out, faint = crossings.first(logits, top, q, slopes, lengths, sizes, W.shape[1] * _EPS, _CANCELLED)
+        rest = np.flatnonzero(faint)
+    else:
+        rest = np.arange(n)
+    for block in _blocks(W, logits[rest]):
+        out[rest[block.rows]] = _crossings(block, _directions(block))
     return out

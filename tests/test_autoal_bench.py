@@ -120,6 +120,11 @@ def test_the_report_says_what_a_default_must_hold() -> None:
     one = summary.against["rank_average"]["a", "autoal"]
     assert one.difference == pytest.approx(0.005, abs=2e-4)  # the middle of three points, by the trapezoid rule
     assert one.interval.low > 0.0 and one.p < 0.05
+    every = summary.overall["rank_average"]["autoal"]  # of areas averaged over sets, by repetition
+    assert every.difference == pytest.approx(
+        np.mean([summary.against["rank_average"][task, "autoal"].difference for task in "abcd"])
+    )
+    assert every.p < 0.05 and every.interval.high - every.interval.low < one.interval.high - one.interval.low
     assert summary.against["vote"]["a", "autoal"].difference == pytest.approx(0.01, abs=2e-4)
     assert "margin" not in {name for _, name in summary.against["vote"]}
     assert summary.best["a"].name == "badge" and summary.best["a"].difference.difference > 0.0

@@ -37,6 +37,9 @@ def as_json(summary: SearchSummary) -> dict[str, Any]:
             }
             for base, found in summary.against.items()
         },
+        "overall": {
+            base: {name: _plain(one) for name, one in found.items()} for base, found in summary.overall.items()
+        },
         "hindsight": {
             task: {"name": one.name, "aulc": one.aulc, "autoal": _plain(one.difference)}
             for task, one in summary.best.items()
@@ -95,12 +98,14 @@ def _differences(summary: SearchSummary, base: str) -> str:
         return ""
     lines = [
         f"Difference of the mean accuracy to {base}, in points, with its 95 % interval; * above, ° below (signed ranks "
-        "over repetitions, Holm over rows, 5 %):",
+        "over repetitions, Holm over rows, 5 %); the last column is of areas averaged over the sets on which both ran:",
         "",
-        f"| strategy | {' | '.join(tasks)} |",
-        f"| --- |{' ---: |' * len(tasks)}",
+        f"| strategy | {' | '.join(tasks)} | all |",
+        f"| --- |{' ---: |' * (len(tasks) + 1)}",
     ]
-    lines += [f"| {name} | {' | '.join(_cell(found.get((task, name))) for task in tasks)} |" for name in names]
+    for name in names:
+        cells = [*(found.get((task, name)) for task in tasks), summary.overall[base].get(name)]
+        lines.append(f"| {name} | {' | '.join(map(_cell, cells))} |")
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from strongsuit.active.class_strategies import SEARCHED
 from strongsuit.bench.autoal_bench import COVERING, MEAN_RANK, SEARCH, SEARCHES, VOTE
 from strongsuit.bench.class_digest import Curves
-from strongsuit.bench.class_report import Against, ClassSummary, against
+from strongsuit.bench.class_report import Against, ClassSummary, against, against_overall
 
 BASES = (MEAN_RANK, VOTE)
 SLACK = 0.002  # of accuracy, by which a default may fall behind the mean rank on no set
@@ -32,11 +32,13 @@ class Best:
 
 @dataclass(frozen=True)
 class SearchSummary:
-    """Beside the summary of the classification benchmark: searches against each of BASES by set, the best candidate,
+    """Beside the summary of the classification benchmark: searches against each of BASES by set and over all sets on
+    which both ran, the best candidate,
     the share of each candidate's weight (t, K) by round, and what a query costs in scorings of all candidates."""
 
     base: ClassSummary
     against: Mapping[str, Mapping[tuple[str, str], Against]]
+    overall: Mapping[str, Mapping[str, Against]]
     best: Mapping[str, Best]
     weights: Mapping[str, tuple[np.ndarray, np.ndarray]]
     cost: Mapping[str, float]
@@ -56,8 +58,9 @@ def has_searches(base: ClassSummary) -> bool:
 def summarise_search(base: ClassSummary) -> SearchSummary:
     """What the figures of one lane say of searches."""
     found = {name: against(base.curves, name, _searches(base)) for name in BASES}
+    overall = {name: against_overall(base.curves, name, _searches(base)) for name in BASES}
     return SearchSummary(
-        base, found, {task: _best(base, task) for task in base.tasks},
+        base, found, overall, {task: _best(base, task) for task in base.tasks},
         {task: weights for task in base.tasks if (weights := _weights(base.curves.get((task, SEARCH)))) is not None},
         _cost(base), tuple(_verdicts(base, found[MEAN_RANK])),
     )  # fmt: skip

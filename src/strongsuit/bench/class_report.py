@@ -126,19 +126,39 @@ def against(
     strategies."""
     found = {}
     for task in dict.fromkeys(task for task, _ in curves):
-        rows, first = {}, curves.get((task, base))
+        rows = {}
         for (other, name), own in curves.items():
-            if other != task or name == base or first is None or (names is not None and name not in names):
-                continue
-            both = sorted(set(own.repeats) & set(first.repeats))
-            if both:
-                a, r = (c.aulc[[c.repeats.index(repeat) for repeat in both]] for c in (own, first))
-                rows[name] = a - r, a, r
-        if not rows:
-            continue
-        adjusted = holm([signed_rank_p(a, r) for _, a, r in rows.values()])
-        for (name, (difference, _, _)), p in zip(rows.items(), adjusted, strict=True):
-            key = key_for(root_key(0), "classification", task, name)
-            reach = bca_interval(key, len(difference), lambda picks, d=difference: d[picks].mean(axis=1))
-            found[task, name] = Against(float(difference.mean()), reach, float(p))
+            if other == task and name != base and (names is None or name in names) and (task, base) in curves:
+                both = sorted(set(own.repeats) & set(curves[task, base].repeats))
+                if both:
+                    rows[name] = _areas(own, both), _areas(curves[task, base], both)
+        found |= {(task, name): one for name, one in _tested(task, rows).items()}
+    return found
+
+
+def against_overall(curves: Mapping[tuple[str, str], Curves], base: str, names: Iterable[str]) -> dict[str, Against]:
+    """The same of areas averaged over the sets on which both ran, by repetitions that both have on all of these."""
+    rows = {}
+    for name in names:
+        tasks = [task for task, one in curves if one == name and (task, base) in curves]
+        every = [set(curves[task, one].repeats) for task in tasks for one in (name, base)]
+        both = sorted(set.intersection(*every)) if every and name != base else []
+        if both:
+            a, r = (np.mean([_areas(curves[task, one], both) for task in tasks], axis=0) for one in (name, base))
+            rows[name] = a, r
+    return _tested("all sets", rows)
+
+
+def _areas(one: Curves, repeats: list[int]) -> np.ndarray:
+    return one.aulc[[one.repeats.index(repeat) for repeat in repeats]]
+
+
+def _tested(task: str, rows: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Against]:
+    """Pairs of areas by repetition, as the differences and tests they come to."""
+    adjusted = holm([signed_rank_p(a, r) for a, r in rows.values()]) if rows else []
+    found = {}
+    for (name, (a, r)), p in zip(rows.items(), adjusted, strict=True):
+        key, difference = key_for(root_key(0), "classification", task, name), a - r
+        reach = bca_interval(key, len(difference), lambda picks, d=difference: d[picks].mean(axis=1))
+        found[name] = Against(float(difference.mean()), reach, float(p))
     return found

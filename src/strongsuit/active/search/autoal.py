@@ -95,9 +95,10 @@ def lesson_of(
     for f, fold in enumerate(folds):
         own = np.flatnonzero(fold.available)
         real[f, : len(own)] = True
-        first = _reward(fold, own, reward)
+        judges = stood_for(fold, own)
+        first = _reward(fold, own, judges, reward)
         v[f, : len(own)] = standardised(first)
-        layers.append((_layer(fold, own), first))
+        layers.append((_layer(fold, own, judges), first))
         for k, part in enumerate(parts):
             picks = max(2, -(-len(own) // 2))
             R[f, : len(own), k] = ranks(key_for(key, f, part.name), part, fold, picks)[0][own]
@@ -142,14 +143,13 @@ def _two_classes(evidence: Evidence, classes: bool) -> bool:
     return (np.bincount(evidence.classes[evidence.labelled]) >= 2).sum() >= 2
 
 
-def _reward(fold: Evidence, own: np.ndarray, reward: str) -> np.ndarray:
-    """What each of the fold's own rows was worth, learned alone."""
+def _reward(fold: Evidence, own: np.ndarray, judges: np.ndarray, reward: str) -> np.ndarray:
+    """What each of the fold's own rows was worth, learned alone, to the others as much as these count (c,)."""
     classes = fold.proba is not None
     said = (fold.proba if classes else fold.mean)[own]
     truth, train = fold.y_true[own], np.flatnonzero(fold.labelled)
     if reward == LOSS:
         return losses(said, truth, classes=classes)
-    judges = stood_for(fold, own)
     if fold.linear and reward == INFLUENCE:
         return refitted(said, truth, fold.last[own], fold.last[train], penalty=PENALTY, judges=judges)
     if not classes:
@@ -169,11 +169,10 @@ def stood_for(fold: Evidence, own: np.ndarray) -> np.ndarray:
     return np.bincount(nearest_rows(fold.x_std[fold.served], fold.x_std[own]), minlength=len(own)).astype(float)
 
 
-def _layer(fold: Evidence, own: np.ndarray) -> Layer:
+def _layer(fold: Evidence, own: np.ndarray, judges: np.ndarray) -> Layer:
     classes, train = fold.proba is not None, np.flatnonzero(fold.labelled)
     said = (fold.proba if classes else fold.mean)[own]
     told = fold.proba[train] if classes else None
-    judges = stood_for(fold, own)
     return Layer(fold.last[own], said, fold.y_true[own], fold.last[train], told, judges, PENALTY)
 
 

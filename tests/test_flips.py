@@ -103,7 +103,9 @@ def test_the_short_way_to_the_share_is_the_long_one(case, off: float) -> None:
     across = unit(W[1] - W[0])
     even = np.vstack([W[0], 2.0 * W[0] - W[1] + off * W[-1], W[1]]), np.array([50.0, 0.0, 0.0])
     level = Z - np.outer(Z @ across, across)
-    for rows, weights, offsets in ((Z, W, c), (level, *even)):
+    # A class whose weights are nearly another's: products of weights alone have lost their difference.
+    near = np.vstack([W, W[0] + off * W[1]]), np.append(c, c[0] + 0.1)
+    for rows, weights, offsets in ((Z, W, c), (level, *even), (Z, *near)):
         U = safe_directions(weights, rows @ weights.T + offsets)
         long = first_flip(weights, offsets, rows, U) / farthest_anchor(rows, anchors)
         np.testing.assert_allclose(flip_share(weights, offsets, rows, anchors), long, rtol=1e-6)
@@ -189,6 +191,15 @@ def test_equal_rows_flip_at_the_same_place_wherever_they_stand() -> None:
         same = np.repeat(Z, n, axis=0)
         assert len(set(flip_share(W, c, same, anchors @ np.zeros((128, 128)) + 1.0))) == 1
         assert len(set(nearest_plane(W, c, same))) == 1
+
+
+def test_the_farthest_of_anchors_that_float32_cannot_tell_apart_is_the_farthest() -> None:
+    rng = np.random.default_rng(3)
+    Z, one = rng.normal(size=(50, 9)), rng.normal(size=9) * 1e6
+    for off in (1e-3, 1.0, 1e30):
+        anchors = np.vstack([one + off * rng.normal(size=(6, 9)), -one])
+        exact = np.array([np.linalg.norm(anchors - z, axis=1).max() for z in Z])
+        np.testing.assert_allclose(farthest_anchor(Z, anchors), exact, rtol=1e-14)
 
 
 def test_anchors_are_the_means_of_the_classes_with_labels() -> None:

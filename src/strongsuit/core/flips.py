@@ -20,6 +20,7 @@ _NUMBERS = 2**18  # of a table held at once
 _TILE = 16  # rows that a product is padded to a multiple of
 _FEW = 32  # classes of which products take hardly any work, however few features there are
 _CANCELLED = 1e-4  # of the squared sum of lengths: a squared direction of less has lost four digits of sixteen
+_CLOSE = 1e-2  # of the squared lengths of two classes' weights: a squared distance of less has lost two digits
 _EPS = np.finfo(np.float64).eps
 
 
@@ -94,7 +95,7 @@ def flip_share(
     form is z + eps |anchor - z| u, in which only the distance is left of the anchor. Infinity for rows that never flip.
     """
     W, c = _known(W, c, seen)
-    s = _uphill_crossings(W, _logits(W, c, Z))
+    s = _uphill_crossings(W, c, Z)
     h = farthest_anchor(Z, anchors)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(h == 0.0, np.inf, s / h)  # a row on its only anchor stays where it is
@@ -116,8 +117,8 @@ def class_anchors(Z: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def farthest_anchor(Z: np.ndarray, anchors: np.ndarray) -> np.ndarray:
     """The largest distance h (n,) of each row to an anchor; 0 without anchors.
 
-    Products tell which anchor it is. Seen from the anchors' mean neither a row nor an anchor is farther off than 2 h,
-    so they lose no digits. The distance itself comes from differences: a nearer anchor more leaves it as it was.
+    Products in float32 tell which anchors it may be, seen from their mean and in units of their spread. The distance
+    itself comes from differences: what rounding cannot tell apart is looked at, and the largest taken.
     """
     from strongsuit.core import crossings
 
@@ -126,12 +127,15 @@ def farthest_anchor(Z: np.ndarray, anchors: np.ndarray) -> np.ndarray:
         return out
     middle = anchors.mean(axis=0)
     A = anchors - middle
-    squares = np.einsum("ap,ap->a", A, A)
+    size = np.abs(A).max() or 1.0
+    squares, A = np.einsum("ap,ap->a", A / size, A / size), (A / size).astype(np.float32)
+    rounding = 4.0 * (A.shape[1] + 2) * np.finfo(np.float32).eps * np.sqrt(squares.max())
     for rows in chunks(len(Z), _at_once(sum(A.shape))):
         X = np.asarray(Z[rows], np.float64)
-        with np.errstate(invalid="ignore"):
-            products = _product(X - middle, A.T)
-        out[rows] = crossings.farthest(X, anchors, squares, products)
+        with np.errstate(invalid="ignore", over="ignore"):
+            seen = ((X - middle) / size).astype(np.float32)
+            doubt = rounding * (1.0 + np.sqrt(np.einsum("ij,ij->i", seen, seen)))
+            out[rows] = crossings.farthest(X, anchors, squares, seen @ A.T, doubt)
     return out
 
 
@@ -267,28 +271,34 @@ def _crossings(block: _Block, U: np.ndarray) -> np.ndarray:
         return np.divide(block.gaps, slopes, out=np.full(slopes.shape, np.inf), where=gains).min(axis=1)
 
 
-def _uphill_crossings(W: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    """`_crossings` along `_directions` (n,), from the products of the weights' differences instead of the directions.
+def _uphill_crossings(W: np.ndarray, c: np.ndarray, Z: np.ndarray) -> np.ndarray:
+    """`_crossings` along `_directions` (n,), from products of the weights instead of the directions.
 
-    With few classes that leaves p out of the work of a row. Its square loses the digits of a direction in which the
-    differences nearly cancel: such rows, and heads of many classes, go the long way.
+    With few classes that leaves p out of the work of a row. It loses digits where weights lie close together, and where
+    their differences nearly cancel: such rows, and heads of many classes, go the long way.
     """
     from strongsuit.core import crossings
 
-    (n, k), out = logits.shape, np.full(len(logits), np.inf)
-    if k <= max(W.shape[1], _FEW):
-        top, q = crossings.rivals(logits)
-        np.exp(q, out=q)
-        slopes, lengths, sizes = np.zeros((n, k)), np.zeros((k, k)), np.ones(k)
-        for one in _by_class(W, top):
-            V, sizes[one.y] = np.zeros_like(W), one.lengths.max()  # a class that does not differ gains nothing
-            V[one.others] = one.apart / sizes[one.y]
-            lengths[one.y, one.others] = one.lengths / sizes[one.y]
-            slopes[one.rows] = _product(q[one.rows], V @ V.T)
-        out, faint = crossings.first(logits, top, q, slopes, lengths, sizes, W.shape[1] * _EPS, _CANCELLED)
-        rest = np.flatnonzero(faint)
-    else:
-        rest = np.arange(n)
-    for block in _blocks(W, logits[rest]):
+    can = c != -np.inf  # no other class is met, and none of these is to move what the others' weights are seen from
+    W, c, out, long = W[can], c[can], np.full(len(Z), np.inf), np.ones(len(Z), bool)
+    k, p = W.shape
+    if 0 < k <= max(p, _FEW):
+        middle = W - W.mean(axis=0)
+        size = np.abs(middle).max() or 1.0
+        gram = (middle / size) @ (middle / size).T
+        both = np.diag(gram) + np.diag(gram)[:, None]
+        lengths, close = np.sqrt(np.maximum(both - 2.0 * gram, 0.0)), both - 2.0 * gram <= _CLOSE * both
+        np.fill_diagonal(close, False)
+        for rows in chunks(len(Z), _at_once(p + 4 * k)):
+            with np.errstate(invalid="ignore", over="ignore"):
+                logits = _logits(W, c, Z[rows])
+                top, q = crossings.rivals(logits)
+                np.exp(q, out=q)
+                mixed = _product(q, gram)
+            least = 4.0 / _CLOSE * p * _EPS
+            found, faint = crossings.first(logits, top, q, mixed, gram, lengths, least, _CANCELLED)
+            out[rows], long[rows] = found / size, faint | close.any(axis=1)[top]
+    rest = np.flatnonzero(long & can.any())
+    for block in _blocks(W, _logits(W, c, Z[rest])):
         out[rest[block.rows]] = _crossings(block, _directions(block))
     return out

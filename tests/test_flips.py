@@ -96,7 +96,7 @@ def test_units_and_common_parts_of_the_weights_decide_nothing(case, power: float
 
 
 @settings(max_examples=40)
-@given(heads, st.sampled_from([0.0, 1e-12, 1e-7, 1e-3]))
+@given(heads, st.sampled_from([0.0, 1e-12, 1e-11, 1e-7, 1e-3]))
 def test_the_short_way_to_the_share_is_the_long_one(case, off: float) -> None:
     W, c, Z, anchors = case
     # Two planes that pull nearly opposite ways, and rows for which both are equally far.
@@ -104,7 +104,7 @@ def test_the_short_way_to_the_share_is_the_long_one(case, off: float) -> None:
     even = np.vstack([W[0], 2.0 * W[0] - W[1] + off * W[-1], W[1]]), np.array([50.0, 0.0, 0.0])
     level = Z - np.outer(Z @ across, across)
     # A class whose weights are nearly another's: products of weights alone have lost their difference.
-    near = np.vstack([W, W[0] + off * W[1]]), np.append(c, c[0] + 0.1)
+    near = np.vstack([W, W[0] + off * W[1]]), np.append(c, c[0] + 0.1 * off)
     for rows, weights, offsets in ((Z, W, c), (level, *even), (Z, *near)):
         U = safe_directions(weights, rows @ weights.T + offsets)
         long = first_flip(weights, offsets, rows, U) / farthest_anchor(rows, anchors)

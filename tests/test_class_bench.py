@@ -74,8 +74,9 @@ def test_pixels_have_a_lane_of_their_own_in_which_passes_with_dropout_vote(monke
     monkeypatch.setitem(LANES, "cnn", replace(LANES["cnn"], learner=lambda task: small))
     (record,) = measure(ClassPlan("pictures", 0, "bald", "cnn"))
     assert record["labels"] == [12, 16] and record["accuracy"][-1] > 0.8 and not record["degraded"]
-    for name, lane in (("toy", "cnn"), ("pictures", "linear")):
-        assert "is for sets of" in measure(ClassPlan(name, 0, "margin", lane))[0]["reason"]
+    for name, lane, said in (("toy", "cnn", "reads pixels.*pictures"), ("pictures", "linear", "reads features.*toy")):
+        with pytest.raises(InputError, match=said):
+            class_plans([name], ["margin"], repeats=1, lane=lane)
 
 
 def test_a_strategy_that_fails_is_a_record(monkeypatch: pytest.MonkeyPatch) -> None:

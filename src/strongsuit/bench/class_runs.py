@@ -119,8 +119,6 @@ def opened(plan: ClassPlan, arena: ClassArena) -> sessions.Session:
     key = key_for(root_key(plan.repeat), "classification", plan.task, "session")
     lane, strategy = find_lane(plan.lane), None if plan.strategy in (*FACES, *COMPARED) else plan.strategy
     strategy = strategy if boss.batches_of(plan.strategy) is None else "random"
-    if lane.pixels != (arena.task.shape is not None):
-        raise InputError(f"lane {lane.name} is for sets of {'pixels' if lane.pixels else 'features'}: not {plan.task}")
     learner = lane.learner(arena.task)
     y = np.full((len(arena.X), arena.classes), np.nan)
     y[arena.first] = np.eye(arena.classes)[arena.y[arena.first]]

@@ -128,9 +128,20 @@ def find_class_task(name: str) -> ClassTask:
 
 
 def named_class_tasks(names: Sequence[str] | None, *, pixels: bool = False, pictures: bool = False) -> list[str]:
-    """These names; by default all sets whose inputs are `pixels` or are not, of `pictures` alone if so wished."""
-    fitting = (name for name, task in TASKS.items() if (task.shape is not None) == pixels and task.pictures >= pictures)
-    return [find_class_task(name).name for name in (fitting if names is None else names)]
+    """These names; by default all sets whose inputs are `pixels` or are not, of `pictures` alone if so wished.
+
+    Raises InputError for a name that is none, or of a set of the other kind of inputs.
+    """
+    readable = [name for name, task in TASKS.items() if (task.shape is not None) == pixels]
+    if names is None:
+        return [name for name in readable if TASKS[name].pictures >= pictures]
+    for name in names:
+        if find_class_task(name).name not in readable:
+            kind, other = ("pixels", "features") if pixels else ("features", "pixels")
+            raise InputError(
+                f"{name} is a set of {other}, and the lane's learner reads {kind}: choose among {', '.join(readable)}"
+            )
+    return list(names)
 
 
 @lru_cache(maxsize=2)

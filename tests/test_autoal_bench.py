@@ -134,6 +134,9 @@ def test_the_report_says_what_a_default_must_hold() -> None:
     assert "- held: above rank_average on at least 3 sets: on 3 of 4 (a, b, c)" in text
     assert "mean 1.50" in text and "At most 2 on every set: held." in text
     assert "Difference of the mean accuracy to vote" in text and "| a | badge |" in text
+    # Runs beside the comparison do not count as its repetitions.
+    beside = [one for one in records({"e": 0.0}, 2) if one["strategy"] in ("random", "autoal")]
+    assert summarise_search([*records({"a": 0.01}), *beside]).repeats == 12
     plain = json.loads(json.dumps(as_json(summary)))
     assert plain["candidate_ranks"]["autoal"] < plain["candidate_ranks"]["margin"]
     assert plain["weights"]["a"]["badge"] == [pytest.approx(0.4)] * 2 and plain["weights"]["a"]["labels"] == [10, 20]

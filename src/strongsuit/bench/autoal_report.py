@@ -33,8 +33,8 @@ class Best:
 @dataclass(frozen=True)
 class SearchSummary:
     """Beside the summary of the classification benchmark: searches against each of BASES by set and over all sets on
-    which both ran, the best candidate,
-    the share of each candidate's weight (t, K) by round, and what a query costs in scorings of all candidates."""
+    which both ran, the best candidate, the share of each candidate's weight (t, K) by round, and what a query costs in
+    scorings of all candidates."""
 
     base: ClassSummary
     against: Mapping[str, Mapping[tuple[str, str], Against]]
@@ -46,8 +46,11 @@ class SearchSummary:
 
     @property
     def repeats(self) -> int:
-        """The fewest repetitions that the search has on a set."""
-        return min((len(c.repeats) for (_, name), c in self.base.curves.items() if name == SEARCH), default=0)
+        """The fewest repetitions that the search has on a set where the mean rank ran too."""
+        curves = self.base.curves
+        return min(
+            (len(curves[task, SEARCH].repeats) for task, name in self.against[MEAN_RANK] if name == SEARCH), default=0
+        )
 
 
 def has_searches(base: ClassSummary) -> bool:

@@ -132,6 +132,9 @@ def test_the_report_counts_wins_areas_and_ranks() -> None:
     assert f"| margin | {100 * curves.aulc.mean():.1f} ({100 * against.difference:+.1f}*) |" in text
     plain = json.loads(json.dumps(as_json(summary)))
     assert plain["wins"]["margin"]["random"] == 0.75 and plain["repetitions"] == {"toy": 10}
+    assert "Repetitions: toy 10. Machine" in text
+    text = markdown(summarise([*records, record("badge", 3, [0.5, 0.6, 0.7])]))
+    assert "Repetitions: toy 10; at least one set with fewer: badge 1. Machine" in text
 
 
 def test_the_default_is_held_to_its_bound() -> None:

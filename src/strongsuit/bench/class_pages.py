@@ -160,4 +160,14 @@ def _repetitions(summary: ClassSummary, task: str) -> int:
 def _origin(summary: ClassSummary) -> str:
     counts = ", ".join(f"{task} {_repetitions(summary, task)}" for task in summary.tasks)
     versions = ", ".join(f"{name} {number}" for name, number in summary.versions.items())
-    return f"Repetitions: {counts}. Machine: {', '.join(summary.machines)}. Versions: {versions}."
+    fewer = f"; at least one set with fewer: {', '.join(few)}" if (few := _fewer(summary)) else ""
+    return f"Repetitions: {counts}{fewer}. Machine: {', '.join(summary.machines)}. Versions: {versions}."
+
+
+def _fewer(summary: ClassSummary) -> list[str]:
+    """The strategies that ran less often than random rows on a set where they ran, with the least repetitions."""
+    least: dict[str, int] = {}
+    for (task, name), one in summary.curves.items():
+        if len(one.repeats) < _repetitions(summary, task):
+            least[name] = min(len(one.repeats), least.get(name, len(one.repeats)))
+    return [f"{name} {count}" for name, count in sorted(least.items())]

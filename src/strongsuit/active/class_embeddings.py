@@ -208,8 +208,8 @@ def class_margins(key: Key | None, evidence: Evidence) -> np.ndarray:
 
 
 def _unit(Z: np.ndarray) -> np.ndarray:
-    size = np.sqrt(np.einsum("ij,ij->i", Z, Z))[:, None]  # without a table of squares
-    return Z / np.where(size > 0.0, size, 1.0)
+    size = np.sqrt(np.einsum("ij,ij->i", Z, Z, dtype=np.float64))[:, None]  # without a table of squares
+    return Z / np.where(size > 0.0, size, 1.0).astype(Z.dtype)
 
 
 def _logits(head: tuple[np.ndarray, np.ndarray], z: np.ndarray) -> np.ndarray:

@@ -25,10 +25,13 @@ def interrupts_kept() -> Iterator[None]:
     def ask_again(ignored: Any) -> None:
         if ignored.exc_type is not KeyboardInterrupt:
             return reported(ignored)
-        again = threading.Timer(PAUSE_SECONDS, interrupt_main)
-        again.daemon = True
-        asked.append(again)
-        again.start()
+        while True:
+            try:
+                asked.append(threading.Timer(PAUSE_SECONDS, interrupt_main))
+                asked[-1].daemon = True
+                return asked[-1].start()
+            except KeyboardInterrupt:  # one asked for earlier that lands here would be dropped too
+                continue
 
     sys.unraisablehook = ask_again
     try:

@@ -2,8 +2,9 @@
 
 Shapes: n rows of features Z (n, p), k classes with logits f = W z + c, W (k, p), c (k,); y is the class of largest
 logit; a anchors (a, p). `seen` (k,) bool marks the classes that may be predicted: the others count for nothing, and
-their weights may be anything. Float64 throughout. Nothing of n x k x p is held: rows are taken by their class y, whose
-weights are subtracted from all others' once, so that no digits are lost where weights lie close together.
+their weights may be anything. Results are those of float64. Nothing of n x k x p is held: rows are taken by their
+class y, whose weights are subtracted from all others' once, so that no digits are lost where weights lie close
+together; where none do, products of the weights say the same sooner.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from strongsuit.active.class_strategies import CLASS_STRATEGIES, SEARCHED
 from strongsuit.active.committee import train
 from strongsuit.active.evidence import gather
 from strongsuit.active.pool import pool_of
+from strongsuit.active.search.autoal import HELD
 from strongsuit.active.strategy import propose
 from strongsuit.bench import autoal_report, class_pages, class_tasks
 from strongsuit.bench.autoal_bench import TABLES, autoal_plans, compared_rows
@@ -67,6 +68,10 @@ def test_forms_of_the_search_run_as_rows_of_the_classification_benchmark(name: s
         assert not record["facts"]
     else:
         assert set(record["facts"][0]["weights"]) == set(SEARCHED)
+    if name == "autoal_even":
+        weights = dict(record["facts"][-1]["weights"])
+        assert weights.pop("u_herding") == pytest.approx(HELD + (1.0 - HELD) / len(SEARCHED))
+        assert list(weights.values()) == pytest.approx([(1.0 - HELD) / len(SEARCHED)] * len(weights))
 
 
 def test_a_run_of_classification_is_not_made_again_for_the_searches(tmp_path: Path) -> None:

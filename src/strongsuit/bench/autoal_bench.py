@@ -11,7 +11,10 @@ from strongsuit.bench.class_runs import ClassPlan, find_lane
 
 SEARCH, MEAN_RANK, VOTE, COVERING = "autoal", "rank_average", "vote", "u_herding"
 TABLES = ("letter", "optdigits", "satimage", "segment", "vehicle", "wdbc")
-SEARCHES = (VOTE, MEAN_RANK, "best_of_folds", SEARCH, "autoal_loss", "autoal_lookahead", "autoal_published", "refine")
+SEARCHES = (
+    VOTE, MEAN_RANK, "best_of_folds", SEARCH, "autoal_even", "autoal_loss", "autoal_lookahead", "autoal_published",
+    "refine",
+)  # fmt: skip
 
 
 def compared_rows() -> list[str]:

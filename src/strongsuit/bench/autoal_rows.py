@@ -53,6 +53,7 @@ COMPARED: dict[str, Strategy] = {
             "autoal_lookahead", "autoal, rows rewarded given the rest of the batch", partial(_SEARCH, reward=LOOKAHEAD)
         ),
         _row("autoal_per_row", "autoal, weights that depend on the row", partial(_SEARCH, weights=PER_ROW)),
+        _row("autoal_even", "autoal with nothing learned: equal weights beside a share", _SEARCH, frozenset({FOLDS})),
         _row("autoal_published", "what the search of AutoAL's released code comes to", published, frozenset({FOLDS})),
     )
 }

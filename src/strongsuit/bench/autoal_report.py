@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from strongsuit.active.class_strategies import SEARCHED
-from strongsuit.bench.autoal_bench import COVERING, MEAN_RANK, SEARCH, SEARCHES, VOTE
+from strongsuit.bench.autoal_bench import COVERING, EVEN, MEAN_RANK, SEARCH, SEARCHES, VOTE
 from strongsuit.bench.class_digest import Curves
 from strongsuit.bench.class_report import Against, ClassSummary, against, against_overall
 
-BASES = (MEAN_RANK, VOTE)
+BASES = (MEAN_RANK, VOTE, EVEN)
 SLACK = 0.002  # of accuracy, by which a default may fall behind the mean rank on no set
 ABOVE = 3  # sets on which it must be above the mean rank
 REPEATS = 50  # repetitions from which a verdict counts: with few, luck decides (CDALBench, NeurIPS 2024)

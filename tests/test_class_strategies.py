@@ -232,7 +232,7 @@ def test_a_search_tells_its_weights_and_why_it_was_not_used() -> None:
     _, batch = ask(init(KEY, Softmax(), X, y=y, strategy="autoal", guarded=False), 8)
     facts = batch.facts
     assert sum(facts["weights"].values()) == pytest.approx(1.0) and facts["gradient"] > 0.0
-    assert len(facts["gains"]) == 5 and 0.0 <= facts["blend"] <= 1.0
+    assert len(facts["gains"]) == 3 and 0.0 <= facts["blend"] <= 1.0
     few = ask(init(KEY, Softmax(), X, y=np.where(np.arange(200)[:, None] < 20, y, np.nan), strategy="autoal",
                    guarded=False), 8)[1]  # fmt: skip
     assert "too_few_labels" in few.degraded

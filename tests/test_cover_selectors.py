@@ -251,6 +251,30 @@ def test_typical_rows_of_large_clusters_are_sought_in_a_keyed_subset(monkeypatch
     assert len(set(found.index)) == 4 and np.all(np.abs(c.embedding[found.index]).max(axis=1) < 2.5)
 
 
+def test_a_large_cluster_that_holds_rows_not_to_be_chosen_makes_no_large_table(monkeypatch) -> None:
+    from strongsuit.active.selectors import typical as module
+
+    made: list[int] = []
+    table = module.square_table
+    monkeypatch.setattr(module, "_LARGEST", 30)
+    monkeypatch.setattr(module, "square_table", lambda A, B: made.append(len(A)) or table(A, B))
+    may = np.arange(400) % 4 > 0
+    c = plain.everything(np.random.default_rng(2).normal(size=(400, 3)))
+    found = typical(KEY, replace(c, available=may, reference=np.arange(400)), 3, clusters=1)
+    assert may[found.index].all() and 30 < max(made) <= 60
+
+
+def test_clusters_that_are_remembered_are_those_that_would_be_found_anew() -> None:
+    X = np.random.default_rng(3).normal(size=(60, 2))
+    first, centres = k_means(KEY, X, 7)
+    kept, first[:] = first.copy(), -1
+    again, same = k_means(KEY, X, 7)
+    assert np.array_equal(again, kept) and np.array_equal(same, centres)
+    assert len(set(k_means(KEY, X, 8)[0])) == 8 and not np.array_equal(k_means(key_for(KEY, "other"), X, 7)[0], kept)
+    moved = X + np.array([[0.0, 1e-3]]) * (np.arange(60) == 0)[:, None]
+    assert not np.array_equal(k_means(KEY, moved, 7)[1], centres)
+
+
 def test_a_row_that_may_be_chosen_is_typical_of_a_large_cluster_of_rows_that_may_not(monkeypatch) -> None:
     from strongsuit.active.selectors import typical as module
 

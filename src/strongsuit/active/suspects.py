@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from strongsuit.active.answers import LEAST_AGREEMENT, Answers, agreement
+from strongsuit.active.calibration import MOST
 from strongsuit.active.committee import moments
 from strongsuit.active.folds import cross_fitted
 from strongsuit.active.labels import has_labels, pool_of_label
@@ -67,7 +68,7 @@ def chance_of_label(key: Key, learner: Any, pool: Pool, members: int = MEMBERS) 
     found = np.full(len(pool), np.nan)
     if pool.labelled.sum() < FEWEST_LABELS:
         return found
-    for fold in cross_fitted(key, learner, pool, members, ()):
+    for fold in cross_fitted(key, learner, pool, members, (), most=MOST):
         own, others = fold.rows[fold.own], fold.rows[~fold.own]
         y, seen = pool.y[own], (pool.y[others] > 0.0).any(0)
         p, _ = moments(fold.committee, pool.X[own])

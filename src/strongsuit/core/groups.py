@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,21 +13,37 @@ from strongsuit.core.keys import Key
 _TABLE = 2**21  # rows times clusters up to which every step of k-means sees all rows,
 _BATCH = 4096  # beyond which it sees so many
 _CHUNK = 2**21  # numbers of a table of distances held at once
+_KEPT = 2**17  # numbers of a table up to which its clusters are remembered for a while
 
 
 def k_means(key: Key, X: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The cluster (n,) of each row of X (n, p), and the centres (count, p): k-means, by mini-batches where large.
 
     Lloyd's iterations up to 2^21 rows times clusters, else Sculley's mini-batches of 4,096 rows (2010); seeds by
-    k-means++. Fewer distinct rows than clusters leave clusters empty.
+    k-means++. Fewer distinct rows than clusters leave clusters empty. Small tables that are asked about again with the
+    same key and count, as the folds of a search do, are not clustered again.
     """
+    if X.size > _KEPT:
+        return _clustered(key.integer(), X, count)
+    label, centres = _remembered(key.integer(), X.tobytes(), X.shape, X.dtype.str, count)
+    return label.copy(), centres.copy()
+
+
+@lru_cache(maxsize=8)
+def _remembered(
+    seed: int, data: bytes, shape: tuple[int, ...], dtype: str, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    return _clustered(seed, np.frombuffer(data, dtype).reshape(shape), count)
+
+
+def _clustered(seed: int, X: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
 
     if len(X) * count <= _TABLE:
-        model = KMeans(count, n_init=1, random_state=key.integer())
+        model = KMeans(count, n_init=1, random_state=seed)
     else:
-        model = MiniBatchKMeans(count, n_init=1, batch_size=_BATCH, random_state=key.integer())
+        model = MiniBatchKMeans(count, n_init=1, batch_size=_BATCH, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # that rows coincide is the caller's to see
         model.fit(X)

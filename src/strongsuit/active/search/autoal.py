@@ -100,8 +100,9 @@ def lesson_of(
         v[f, : len(own)] = standardised(first)
         layers.append((_layer(fold, own, judges), first))
         for k, part in enumerate(parts):
-            picks = max(2, -(-len(own) // 2))
-            R[f, : len(own), k] = ranks(key_for(key, f, part.name), part, fold, picks)[0][own]
+            picks = max(2, len(own) - min(counts) // 2)  # half, and with those it may not choose as many in every fold
+            # Folds hold the same rows: with one key, what a rule makes of them without labels is made once.
+            R[f, : len(own), k] = ranks(key_for(key, part.name), part, fold, picks)[0][own]
     take = np.array([min(max(2, round(share * count)), count - 1) for count in counts])
 
     def again(f: int, taken: np.ndarray) -> np.ndarray:

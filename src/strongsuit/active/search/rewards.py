@@ -104,11 +104,11 @@ def ridged(hessian: np.ndarray, penalty: float) -> np.ndarray:
 def softmax_hessian(said: np.ndarray, Z: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """The Hessian (k q, k q) of the summed cross entropy of a softmax layer that says `said` (n, k) at features Z
     (n, q): the sum over rows, weighted by `weights` (n,), of (diag p - pp') (x) zz'."""
-    k, q = said.shape[1], Z.shape[1]
-    found = np.empty((k, q, k, q))
+    (n, k), q = said.shape, Z.shape[1]
+    counted = np.ones(n) if weights is None else weights
+    both = ((np.sqrt(counted)[:, None] * said)[:, :, None] * Z[:, None, :]).reshape(n, k * q)
+    found = -(both.T @ both)
+    blocks = found.reshape(k, q, k, q)
     for c in range(k):
-        for e in range(c, k):
-            weight = said[:, c] * ((c == e) - said[:, e]) * (1.0 if weights is None else weights)
-            found[c, :, e, :] = (Z * weight[:, None]).T @ Z
-            found[e, :, c, :] = found[c, :, e, :].T
-    return found.reshape(k * q, k * q)
+        blocks[c, :, c, :] += (Z * (counted * said[:, c])[:, None]).T @ Z
+    return found

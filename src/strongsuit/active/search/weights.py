@@ -11,19 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-STEPS, RATE = 150, 0.05  # of Adam
-AFRESH = 25  # steps after which rewards that depend on what is taken are told anew
+STEPS, RATE = 75, 0.1  # of Adam: a hundredth from where ten times as many end
+AFRESH = 15  # steps after which rewards that depend on what is taken are told anew
 PULL = 0.5  # times the divergence of the weights from equal ones
 HOT, COLD = 1.0, 0.1  # temperature, in standard deviations of the scores, at the first and the last step
 EVEN = float(np.log(np.e - 1.0))  # softplus of it is 1
 HIDDEN, SHRINK = 16, 1e-2  # of weights that depend on the row
 BLENDS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _ADAM = (0.9, 0.999, 1e-8)
-_EXACT = 1e-9  # of a row
-_NEWTON = 60  # steps at most: each at least halves the interval that holds a threshold
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,11 @@ class Lesson:
     def share(self) -> float:
         """The share of the rows that a batch takes."""
         return float(self.take.sum() / self.real.sum())
+
+    @cached_property
+    def centred(self) -> np.ndarray:
+        """The ranks (F, c, K) less the one that a batch just reaches."""
+        return self.ranks - (1.0 - self.share)
 
 
 @dataclass(frozen=True)
@@ -133,25 +137,33 @@ def loss_and_slopes(
 def _at(
     lesson: Lesson, used: np.ndarray, weights: Weights, heat: float, pull: float, reward: np.ndarray, near
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """The same at rewards (F, c) or (B, F, c), and the thresholds (B, F, 1) of the rows taken, found from those `near`
+    """The same at rewards (F, c) or (B, F, c), and the thresholds (B, F) of the rows taken, found from those `near`
     them."""
+    from strongsuit.active.search.cuts import through
+
     W, K = weights.of(lesson.features), lesson.ranks.shape[-1]
     seen = used[:, :, None] & lesson.real  # (B, F, c)
-    centred = lesson.ranks - (1.0 - lesson.share)
-    scores = (W * centred).sum(-1)
+    scores = _scores(lesson, W)
     tau = heat * _spread(scores, seen)
     taken, near = _cut(scores, seen, lesson.take, tau, near)
     count = (used * lesson.take).sum(1)
     q = _mean_shares(W, seen)
     loss = -(taken * reward).sum((1, 2)) / count + pull * (q * np.log(q * K)).sum(1)
-    by_score = _through_take(-reward / count[:, None, None], taken, tau)
-    by_weight = by_score[..., None] * centred
-    return loss + _shrunk(weights), _through_softplus(by_weight, pull, W, q, seen, weights, lesson.features), near
+    by_score = through(-reward / count[:, None, None], taken, tau)
+    return loss + _shrunk(weights), _through_softplus(by_score, pull, W, q, seen, weights, lesson), near
+
+
+def _scores(lesson: Lesson, W: np.ndarray) -> np.ndarray:
+    """The scores (B, F, c) of all rows by weights (B, 1, 1, K) or (B, F, c, K)."""
+    if W.shape[1] == 1:
+        flat = lesson.centred.reshape(-1, W.shape[-1])
+        return (W[:, 0, 0] @ flat.T).reshape(len(W), *lesson.reward.shape)
+    return (W * lesson.centred).sum(-1)
 
 
 def _afresh(lesson: Lesson, used: np.ndarray, weights: Weights, heat: float) -> np.ndarray:
     """The rewards (B, F, c) anew, of the folds that each search uses, at how far it takes each row."""
-    scores = (weights.of(lesson.features) * (lesson.ranks - (1.0 - lesson.share))).sum(-1)
+    scores = _scores(lesson, weights.of(lesson.features))
     seen = used[:, :, None] & lesson.real
     taken = soft_take(scores, seen, lesson.take, heat * _spread(scores, seen))
     found = np.zeros(taken.shape)
@@ -170,32 +182,17 @@ def soft_take(scores: np.ndarray, seen: np.ndarray, take: np.ndarray, tau: np.nd
 def _cut(
     scores: np.ndarray, seen: np.ndarray, take: np.ndarray, tau: np.ndarray, near: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same and the thresholds (B, F, 1). Newton's steps inside a shrinking interval, from thresholds `near` these
-    or from where a hard choice would cut."""
-    tau = tau[:, None, None]
-    some, count = seen.any(-1, keepdims=True), np.broadcast_to(take[:, None], (*seen.shape[:2], 1))
-    low = np.where(some, np.where(seen, scores, np.inf).min(-1, keepdims=True) - 40.0 * tau, 0.0)
-    high = np.where(some, np.where(seen, scores, -np.inf).max(-1, keepdims=True) + 40.0 * tau, 0.0)
-    middle, wanted = _hard_cut(scores, seen, some, count) if near is None else near, np.where(some, count, 0.0)
-    for _ in range(_NEWTON):
-        found = np.where(seen, _sigmoid((scores - middle) / tau), 0.0)
-        excess = found.sum(-1, keepdims=True) - wanted
-        rests = np.abs(excess) < _EXACT
-        if rests.all():
-            break
-        low, high = np.where(excess > 0.0, middle, low), np.where(excess > 0.0, high, middle)
-        slope = (found * (1.0 - found)).sum(-1, keepdims=True) / tau
-        step = middle + excess / np.maximum(slope, 1e-300)
-        # Where a threshold is found its step is nothing, and half the interval would lead away from it.
-        middle = np.where(rests | ((step > low) & (step < high)), step, 0.5 * (low + high))
-    return found, middle
+    """The same and the thresholds (B, F), found from thresholds `near` these or from where a hard choice would cut."""
+    from strongsuit.active.search.cuts import cut
+
+    return cut(scores, seen, take, tau, _hard_cut(scores, seen, take) if near is None else near)
 
 
-def _hard_cut(scores: np.ndarray, seen: np.ndarray, some: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """The middle (B, F, 1) between the last row that a hard choice takes of each fold and the first that it leaves."""
+def _hard_cut(scores: np.ndarray, seen: np.ndarray, take: np.ndarray) -> np.ndarray:
+    """The middle (B, F) between the last row that a hard choice takes of each fold and the first that it leaves."""
     ordered = np.sort(np.where(seen, scores, -np.inf), axis=-1)[..., ::-1]
-    ends = np.take_along_axis(ordered, np.concatenate([count - 1, count], -1), -1)
-    return np.where(some & np.isfinite(ends).all(-1, keepdims=True), ends.mean(-1, keepdims=True), 0.0)
+    ends = ordered[:, np.arange(len(take))[:, None], np.stack([take - 1, take], 1)]
+    return np.where(np.isfinite(ends).all(-1), ends.mean(-1), 0.0)
 
 
 def blended(lesson: Lesson, *, steps: int = STEPS, pull: float = PULL, draws: np.ndarray | None = None) -> Learned:
@@ -265,11 +262,10 @@ def _mixed(share: np.ndarray, blend: float) -> np.ndarray:
 
 
 def _spread(scores: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """The standard deviation (B,) of the scores of the rows seen, 1 where they are all alike."""
-    count = seen.sum((1, 2))
-    mean = np.where(seen, scores, 0.0).sum((1, 2)) / count
-    spread = np.sqrt((np.where(seen, scores - mean[:, None, None], 0.0) ** 2).sum((1, 2)) / count)
-    return np.where(spread > 0.0, spread, 1.0)
+    """The temperature's unit (B,): the deviation of the scores of the rows seen, 1 where they are all alike."""
+    from strongsuit.active.search.cuts import spread
+
+    return spread(scores, seen)
 
 
 def _mean_shares(W: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -280,26 +276,19 @@ def _mean_shares(W: np.ndarray, seen: np.ndarray) -> np.ndarray:
     return (share * seen[..., None]).sum((1, 2)) / seen.sum((1, 2))[:, None]
 
 
-def _through_take(slope: np.ndarray, taken: np.ndarray, tau: np.ndarray) -> np.ndarray:
-    """The slope (B, F, c) by score, from that by how far rows are taken: what one row gains, the rest of its fold
-    loses."""
-    spread = taken * (1.0 - taken)
-    mean = (spread * slope).sum(-1, keepdims=True) / np.maximum(spread.sum(-1, keepdims=True), 1e-300)
-    return spread * (slope - mean) / tau[:, None, None]
-
-
-def _through_softplus(by_weight, pull: float, W, q, seen, weights: Weights, features) -> list[np.ndarray]:
-    """The gradient by the parameters, from that by the weights of all rows and the pull on their mean shares."""
+def _through_softplus(by_score, pull: float, W, q, seen, weights: Weights, lesson: Lesson) -> list[np.ndarray]:
+    """The gradient by the parameters, from that by the scores of all rows and the pull on their mean shares."""
     total, by_share = W.sum(-1, keepdims=True), (np.log(q * q.shape[1]) + 1.0)[:, None, None]
     pulled = pull * (by_share - (W / total * by_share).sum(-1, keepdims=True)) / total
     bend = -np.expm1(-W)  # the derivative of softplus is 1 - exp(-softplus)
     if weights.out is None:
-        return [(by_weight.sum((1, 2)) + pulled[:, 0, 0]) * bend[:, 0, 0]]
+        by_weight = by_score.reshape(len(W), -1) @ lesson.centred.reshape(-1, q.shape[1])
+        return [(by_weight + pulled[:, 0, 0]) * bend[:, 0, 0]]
     rows = seen / seen.sum((1, 2), keepdims=True)
-    inner = (by_weight + pulled * rows[..., None]) * bend
-    hidden = weights.hidden(features)
+    inner = (by_score[..., None] * lesson.centred + pulled * rows[..., None]) * bend
+    hidden = weights.hidden(lesson.features)
     out = np.einsum("bfck,bfch->bkh", inner, hidden) + 2.0 * SHRINK * weights.out
-    within = np.einsum("bfch,fcq->bhq", (inner @ weights.out[:, None]) * (1.0 - hidden**2), features)
+    within = np.einsum("bfch,fcq->bhq", (inner @ weights.out[:, None]) * (1.0 - hidden**2), lesson.features)
     return [inner.sum((1, 2)), out, within]
 
 
@@ -315,7 +304,3 @@ def _adam(value: np.ndarray, slope: np.ndarray, moments, step: int) -> tuple[np.
 
 def _softplus(value: np.ndarray) -> np.ndarray:
     return np.logaddexp(0.0, value)
-
-
-def _sigmoid(value: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.tanh(0.5 * value))

@@ -66,10 +66,10 @@ def _most_typical(
 ) -> tuple[int, float]:
     """The place in R (n, p) of the most typical `free` one of the members (c,) and its value; rows (n,) are the
     pool's."""
-    may = members[free[members]]
-    members = some_rows(key_for(key, "members"), members, _LARGEST)
-    if not free[members].all():
-        members = np.union1d(members, may)
+    if len(members) > _LARGEST:
+        draw = key_for(key, "members")
+        few = (some_rows(draw, rows, _LARGEST) for rows in (members, members[free[members]]))
+        members = np.union1d(*few)
     nearest = max(1, min(neighbours, len(members) // 2))
     mean = np.zeros(1)
     if len(members) > 1:

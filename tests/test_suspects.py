@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from strongsuit import ActiveClassifier, suggest
 from strongsuit.active.answers import answers_of
+from strongsuit.active.calibration import MOST
 from strongsuit.active.folds import cross_fitted
 from strongsuit.active.pool import Pool, pool_of
 from strongsuit.active.suspects import chance_of_label, suspects
@@ -41,7 +42,7 @@ def test_probabilities_are_those_of_models_that_did_not_see_the_label() -> None:
     one = pool()
     found = chance_of_label(KEY, Softmax(), one)
     assert np.isnan(found[120:]).all() and not np.isnan(found[:120]).any()
-    for fold in cross_fitted(KEY, Softmax(), one, 3, ()):
+    for fold in cross_fitted(KEY, Softmax(), one, 3, (), most=MOST):
         own, others = fold.rows[fold.own], fold.rows[~fold.own]
         center, scale = one.X[others].mean(0), one.X[others].std(0)
         model = LogisticRegression(C=1.0, tol=1e-10, max_iter=1000)

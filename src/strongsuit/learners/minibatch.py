@@ -123,8 +123,7 @@ def cosine(rate: Any, step: jax.Array, total: jax.Array) -> jax.Array:
 def shuffled(rows: Rows, seed: jax.Array, size: int) -> jax.Array:
     """The places of the rows in an epoch's order, and as many more as mini-batches of `size` reach past the last.
 
-    An epoch computes them at once: a dozen small operations for each of its steps would take as long as a step of a
-    small network.
+    An epoch computes them at once: within a step they would be computed again for every column that is gathered.
     """
     blocks = -(-(rows.x.shape[1] + size) // SHUFFLED)
 

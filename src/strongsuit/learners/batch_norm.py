@@ -20,7 +20,7 @@ from strongsuit.errors import InputError
 from strongsuit.learners.dropout import DropoutMLP
 from strongsuit.learners.gp import GP
 from strongsuit.learners.loss_net import LossMLP
-from strongsuit.learners.minibatch import Rows, batch_rows, batches_of, gathered, seed_of, shuffled
+from strongsuit.learners.minibatch import Rows, batch_rows, batches_of, gathered, seed_of
 from strongsuit.learners.mlp import MLP
 
 EPSILON = 1e-5  # added to a variance before its root is divided by (Ioffe and Szegedy, 2015; PyTorch's default)
@@ -158,7 +158,7 @@ class BatchNormMLP:
         if self._size(rows) is None:
             return rows.x, rows.y, rows.w
         salt = scramble(seed ^ (number // batches).astype(jnp.uint32))
-        picked, share = batch_rows(rows, shuffled(rows, salt, self.batch), number % batches, batches, self.batch)
+        picked, share = batch_rows(rows, salt, number % batches, batches, self.batch)
         return rows.x[:, picked], rows.y[:, picked], share * (rows.n / batches)
 
     def _step(self, theta: Any, adam: Any, rate: Any, x: Any, y: Any, counts: Any) -> tuple[Any, Any, Any, Any]:

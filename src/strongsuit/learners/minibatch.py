@@ -24,7 +24,6 @@ LARGE_BATCH = 256
 LARGE = 16384
 LARGE_SHARE = 0.6  # of the most steps, where batches are large: each sees eight times the rows
 TAIL = 64  # rows of weight zero behind the buffer, so that a block may reach past its end
-SHUFFLED = 1024  # places of an epoch's order that are computed at once
 FINAL_RATE = 0.01  # the cosine schedule ends at this share of the learning rate
 ADAM = optax.scale_by_adam()
 
@@ -120,32 +119,16 @@ def cosine(rate: Any, step: jax.Array, total: jax.Array) -> jax.Array:
     return rate * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + jnp.cos(jnp.pi * share)))
 
 
-def shuffled(rows: Rows, seed: jax.Array, size: int) -> jax.Array:
-    """The places of the rows in an epoch's order, and as many more as mini-batches of `size` reach past the last.
-
-    An epoch computes them at once: within a step they would be computed again for every column that is gathered.
-    """
-    blocks = -(-(rows.x.shape[1] + size) // SHUFFLED)
-
-    def put(number, order):
-        first = number * SHUFFLED
-        return lax.dynamic_update_slice(order, shuffle(seed, first + jnp.arange(SHUFFLED), rows.n), (first,))
-
-    order = jnp.zeros(blocks * SHUFFLED, jnp.int32)
-    return lax.fori_loop(0, (rows.n + size + SHUFFLED - 1) // SHUFFLED, put, order)
-
-
-def batch_places(rows: Rows, order: jax.Array, number: jax.Array, batches: jax.Array, size: int):
-    """Places (size,) of the rows in a mini-batch of an epoch's order, which of them it has (size,), and how many (at
-    least one)."""
+def batch_places(rows: Rows, seed: jax.Array, number: jax.Array, batches: jax.Array, size: int):
+    """Places (size,) of the rows in a mini-batch, which of them it has (size,), and how many (at least one)."""
     first, last = number * rows.n // batches, (number + 1) * rows.n // batches
-    picked = lax.dynamic_slice_in_dim(order, first, size)
-    return picked, first + jnp.arange(size) < last, jnp.maximum(last - first, 1)
+    place = first + jnp.arange(size)
+    return shuffle(seed, place, rows.n), place < last, jnp.maximum(last - first, 1)
 
 
-def batch_rows(rows: Rows, order: jax.Array, number: jax.Array, batches: jax.Array, size: int):
+def batch_rows(rows: Rows, seed: jax.Array, number: jax.Array, batches: jax.Array, size: int):
     """Places (size,) of the rows in a mini-batch and their weights over its row count, 0 where it has no row."""
-    picked, live, count = batch_places(rows, order, number, batches, size)
+    picked, live, count = batch_places(rows, seed, number, batches, size)
     return picked, jnp.where(live, rows.w[picked], 0.0) / count
 
 
@@ -168,20 +151,16 @@ def train(layers: Any, rows: Rows, seed: jax.Array, slope: Callable[..., Any], s
     epochs = planned_epochs(rows, schedule.batch, schedule.epochs, schedule.least_steps, schedule.most_steps, batches)
     total = jnp.maximum(epochs * batches, 1)
 
-    def epoch(number, state):
-        order = shuffled(rows, scramble(seed ^ number.astype(jnp.uint32)), size)
+    def step(number, state):
+        layers, adam = state
+        count = adam.count
+        salt = scramble(seed ^ (number // batches).astype(jnp.uint32))
+        picked, share = batch_rows(rows, salt, number % batches, batches, size)
+        found = slope(layers, rows.x[:, picked], rows.y[:, picked], share, count, count / total)
+        speed = cosine(schedule.learning_rate, count, total)
+        return adam_step(layers, adam, found, speed, schedule.weight_decay)
 
-        def step(number, state):
-            layers, adam = state
-            count = adam.count
-            picked, share = batch_rows(rows, order, number, batches, size)
-            found = slope(layers, rows.x[:, picked], rows.y[:, picked], share, count, count / total)
-            speed = cosine(schedule.learning_rate, count, total)
-            return adam_step(layers, adam, found, speed, schedule.weight_decay)
-
-        return lax.fori_loop(0, batches, step, state)
-
-    return lax.fori_loop(0, epochs, epoch, (layers, ADAM.init(layers)))[0]
+    return lax.fori_loop(0, epochs * batches, step, (layers, ADAM.init(layers)))[0]
 
 
 def check_settings(widths: tuple[int, ...], batch: str | int, *, full: bool) -> None:

@@ -44,7 +44,6 @@ from strongsuit.learners.minibatch import (
     planned_epochs,
     scaled,
     seed_of,
-    shuffled,
 )
 
 CHECKS = 50  # how often early stopping looks at its held-out rows
@@ -303,12 +302,12 @@ class MLP:
             return self._step(layers, adam, slope, rate)
         batches = self._batches(rows)
         # Beyond the nearest caches a row must lie in one place of memory, not in one a column.
-        near, order = rows.x.shape[1] <= NEAR_ROWS, shuffled(rows, seed, size)
+        near = rows.x.shape[1] <= NEAR_ROWS
         lines = None if near else jnp.concatenate([rows.x, rows.y, rows.w[None]]).T
 
         def step(number, state):
             layers, adam = state
-            picked, live, count = batch_places(rows, order, number, batches, size)
+            picked, live, count = batch_places(rows, seed, number, batches, size)
             if lines is None:
                 x, y, w = rows.x[:, picked], rows.y[:, picked], rows.w[picked]
             else:

@@ -41,7 +41,6 @@ from strongsuit.learners.minibatch import (
     gathered,
     scaled,
     seed_of,
-    shuffled,
 )
 
 
@@ -159,9 +158,9 @@ class MLPClassifier:
         # Less a trifle: sums of the same weights in another order must not miss an accuracy of 1.
         enough = self.stop_accuracy * (1.0 - 1e-5) * jnp.sum(rows.w * jnp.max(rows.y, axis=0))
 
-        def step(order, number, state):
+        def step(salt, number, state):
             layers, adam, hits = state
-            slope, more = self._slope(jax.random.fold_in(noise, adam.count), layers, rows, order, number, start.seen)
+            slope, more = self._slope(jax.random.fold_in(noise, adam.count), layers, rows, salt, number, start.seen)
             return *adam_step(layers, adam, slope, self.learning_rate, 0.0), hits + more
 
         def going(carry):
@@ -171,21 +170,20 @@ class MLPClassifier:
         def epoch(carry):
             done, (layers, adam, _) = carry
             salt = scramble(seed ^ done.astype(jnp.uint32))
-            order = None if size is None else shuffled(rows, salt, size)
             first = (layers, adam, jnp.float32(0))
-            return done + 1, lax.fori_loop(0, batches, lambda number, state: step(order, number, state), first)
+            return done + 1, lax.fori_loop(0, batches, lambda number, state: step(salt, number, state), first)
 
         first = (jnp.int32(0), (start.layers, ADAM.init(start.layers), jnp.float32(-1)))
         _, (layers, _, _) = lax.while_loop(going, epoch, first)
         return replace(start, layers=without_unseen(layers, start.seen))
 
-    def _slope(self, noise, layers: Layers, rows: Rows, order, number, seen) -> tuple[Layers, jax.Array]:
+    def _slope(self, noise, layers: Layers, rows: Rows, salt, number, seen) -> tuple[Layers, jax.Array]:
         """The gradient of a step and the weight of the labels that were right before it: of all rows in blocks, or of
         a mini-batch."""
         size, flipped = batch_size(self.batch, rows.x.shape[1]), transposed(layers)
         grad = jax.grad(self._loss, has_aux=True)
         if size is not None:
-            picked, share = batch_rows(rows, order, number, batches_of(rows.n, size), size)
+            picked, share = batch_rows(rows, salt, number, batches_of(rows.n, size), size)
             w = jnp.where(share > 0, rows.w[picked], 0.0)
             return grad(layers, flipped, rows.x[:, picked], rows.y[:, picked], share, w, seen, noise)
 

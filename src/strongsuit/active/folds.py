@@ -16,7 +16,7 @@ from strongsuit.active.pool import AVAILABLE, Pool, part_of
 from strongsuit.core.covering import some_rows
 from strongsuit.core.keys import Key, key_for
 
-MOST = 3  # folds of a search: five cost half as much again and taught no more on three sets of eight repetitions
+MOST = 3  # folds of a search: five cost half as much again, and no gain of theirs was seen
 STANDING = 300  # open rows that stand for the pool beside a fold's own rows
 
 

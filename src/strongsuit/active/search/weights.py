@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-STEPS, RATE = 75, 0.1  # of Adam: a hundredth from where ten times as many end
+STEPS, RATE = 75, 0.1  # of Adam: more steps move a few hundredths of the weight
 AFRESH = 15  # steps after which rewards that depend on what is taken are told anew
 PULL = 0.5  # times the divergence of the weights from equal ones
 HOT, COLD = 1.0, 0.1  # temperature, in standard deviations of the scores, at the first and the last step
